@@ -107,7 +107,7 @@ def is_restarted(reply: dict[str, Any]) -> bool:
 def test_message_that_crashes_its_workers_fails(
     build_deployment: Callable[..., Deployment],
 ) -> None:
-    deployment = build_deployment(max_attempts=3, lease_ttl=1).start()
+    deployment = build_deployment(max_attempts=3, lease_ttl=1.5).start()
     deployment.script({"match": "poison", "times": 0, **SLOW})
     client = deployment.client()
     poison = client.post("poison")
