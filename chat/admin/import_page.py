@@ -58,8 +58,10 @@ def _parse(file: BinaryIO) -> list[tuple[int, Transcript]]:
     for number, parsed in parsed_lines(file):
         if isinstance(parsed, Transcript):
             valid.append((number, parsed))
-        elif len(errors) < MAX_ERRORS:
+        else:
             errors.append(f"line {number}: {parsed.message}")
+        if len(errors) == MAX_ERRORS:
+            break
     if errors:
         raise InvalidRequest(f"No session was opened. {' '.join(errors)}")
     if not 0 < len(valid) <= MAX_SESSIONS:

@@ -12,6 +12,7 @@ from django.test import Client
 from chat.conversation import sessions, tokens
 from chat.domain.files import to_data_url
 from chat.store import listing
+from chat.transcripts import jsonl
 from tests.integration.admin.sessions import LIST
 
 PAGE = f"{LIST}import/"
@@ -57,6 +58,21 @@ def test_invalid_import_opens_no_session(
 ) -> None:
     assert error in upload(admin, *lines, **fields)
     assert listing.count() == 0
+
+
+def test_invalid_file_is_read_up_to_its_first_errors(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+    parse = jsonl.parse
+
+    def count(line: bytes) -> jsonl.Transcript:
+        parsed.append(line)
+        return parse(line)
+
+    monkeypatch.setattr(jsonl, "parse", count)
+    assert "line 20: " in upload(admin, *range(1000))
+    assert len(parsed) == 20
 
 
 def test_only_superusers_import(staff: Callable[..., Client]) -> None:
