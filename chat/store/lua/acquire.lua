@@ -41,6 +41,8 @@ end
 if lease_until > now then return accept({}) end
 if ticket and lease_until > 0 then
   withdraw_promise(CALLER, nodes, session, promised_tokens)
+elseif lease_until > 0 then
+  remove_expired_slot(CALLER, nodes)
 end
 count_slots_in_use()
 if redis.call('EXISTS', QUEUE) == 0 and not obstacle(nodes, session, TOKENS) then

@@ -137,6 +137,11 @@ def test_session_without_its_lost_slot_must_wait(
     settings.CHAT_LEASE_TTL = LONG
     wait_until(lambda: acquired(one, "b"))
     assert not acquired(one, "paused")
+    # Its lost slot is not a promise that it did not take: it waits once.
+    assert refresh(one, ["b"]) == []
+    assert release(one, "b", CallResult.OK) == ["paused"]
+    assert acquired(one, "paused")
+    assert release(one, "paused", CallResult.OK) == []
 
 
 def test_late_refresh_does_not_take_a_slot_back(settings: Settings) -> None:

@@ -24,8 +24,7 @@ local function free_expired_slots()
       set_place(caller, session, ticket, tokens, joined_at)
       join_queue(nodes, session, ticket)
     else
-      redis.call('ZREM', SLOTS, caller)
-      charge(nodes, limits.lease - QUANTUM_MS)
+      remove_expired_slot(caller, nodes)
     end
   end
 end

@@ -15,6 +15,13 @@ local function set_place(caller, session, ticket, tokens, joined_at)
   redis.call('HSET', PLACES, session, place .. caller)
 end
 
+-- Remove the slot of a call that no worker renewed. Its session may wait only without it: the expired
+-- slot of a waiter is a promise that it did not take.
+local function remove_expired_slot(caller, nodes)
+  redis.call('ZREM', SLOTS, caller)
+  charge(nodes, limits.lease - QUANTUM_MS)
+end
+
 -- Take a promised slot back from a waiter that did not come.
 local function withdraw_promise(caller, nodes, session, tokens)
   redis.call('ZREM', SLOTS, caller)
