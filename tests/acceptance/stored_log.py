@@ -15,10 +15,12 @@ KINDS = {"q": "queued", "s": "started", "d": "delta", "r": "reasoning"}
 
 def read_log(redis: RedisClient, prefix: str, session_id: str) -> list[Event]:
     """Return the events. prefix: of the keys of the session's partition."""
-    messages = redis.hgetall(f"{prefix}messages:{session_id}")
-    log_end = int(redis.hget(f"{prefix}session:{session_id}", "log_end") or 0)
-    lines = redis.lrange(f"{prefix}log:{session_id}", 0, -1)
-    numbered = enumerate(lines, log_end - len(lines) + 1)
+    with redis.pipeline(transaction=True) as reads:  # while scripts write
+        reads.hgetall(f"{prefix}messages:{session_id}")
+        reads.hget(f"{prefix}session:{session_id}", "log_end")
+        reads.lrange(f"{prefix}log:{session_id}", 0, -1)
+        messages, log_end, lines = reads.execute()
+    numbered = enumerate(lines, int(log_end or 0) - len(lines) + 1)
     events = [_expand(line, number, session_id, messages) for number, line in numbered]
     return [*events, *_of_older_version(redis, f"{prefix}events:{session_id}")]
 

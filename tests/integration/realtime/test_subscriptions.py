@@ -27,6 +27,7 @@ from chat.settings import chat_settings
 from chat.store import keys, pubsub, subscriptions
 from chat.store.client import client
 from chat.store.events import Position, read_logs
+from chat.store.pubsub import PubSubConnection
 from chat.store.subscriber import Subscriber, noop
 from chat.store.subscriptions import POLL_INTERVAL, SubscriptionHub
 from tests.harness.proxy import Proxy
@@ -385,10 +386,11 @@ def test_token_of_session_deleted_before_subscribe_gets_nothing(
     caller = tokens.caller_from_token(sessions.open_session(name="one", key="another key")[0])
     post(caller)
 
-    async def send_late(connection: Connection, command: str, *channels: bytes) -> None:
+    async def send_late(
+        _: PubSubConnection, connection: Connection, command: str, *channels: bytes
+    ) -> None:
         await asyncio.sleep(0.3)
-        if channels:
-            await connection.send_command(command, *channels)
+        await connection.send_command(command, *channels)
 
     def read_slowly(positions: Sequence[Position]) -> list[EventBatch | ParleyError]:
         time.sleep(0.5)
@@ -412,7 +414,7 @@ def test_token_of_session_deleted_before_subscribe_gets_nothing(
             with pytest.raises(SessionNotFound):
                 await subscriber.next(TIMEOUT)
 
-    monkeypatch.setattr(pubsub, "_send", send_late)
+    monkeypatch.setattr(PubSubConnection, "_send", send_late)
     run(test)
 
 
@@ -572,7 +574,7 @@ def fail_read(_: Sequence[Position]) -> list[EventBatch | ParleyError]:
     raise StoreUnavailable
 
 
-async def fail_send(*_: Connection | str | bytes) -> None:
+async def fail_send(*_: object) -> None:
     raise ConnectionResetError
 
 
@@ -606,7 +608,7 @@ def test_redis_rollback_is_detected_at_any_seq(
             await eventually(lambda: subscriber.last_event_time and subscribed_channels(redis))
             with monkeypatch.context() as patch:
                 patch.setattr(subscriptions, "read_logs", Threaded(fail_read))
-                patch.setattr(pubsub, "_send", fail_send)
+                patch.setattr(PubSubConnection, "_send", fail_send)
                 await asyncio.to_thread(diverge)
             gap = await anext(events)
             assert isinstance(gap, Gap)
