@@ -164,8 +164,9 @@ def test_refused_connection_raises_at_once_and_recovers(frail: RedisServer) -> N
     on_loop(work())
 
 
-def test_loop_that_was_blocked_before_the_connection_opened_recovers() -> None:
+def test_loop_that_was_blocked_before_the_connection_opened_recovers(settings: Settings) -> None:
     """The loop runs the due timer of the request before the task that connects."""
+    settings.CHAT_STORE_TIMEOUT = 0.6
 
     async def run() -> bool:
         try:
