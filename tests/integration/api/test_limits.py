@@ -208,7 +208,7 @@ def session_from(api: APIClient, address: str) -> APIClient:
 @pytest.mark.thorough
 @pytest.mark.security("S23")
 def test_full_session_rejects_and_changes_nothing(api_with: Callable[..., APIClient]) -> None:
-    owner = api_with(CHAT_MAX_SESSION_BYTES="1000").open_session()
+    owner = api_with(CHAT_MAX_SESSION_BYTES="650").open_session()
     owner.post_message("12345678")
     before = state_of(owner)
     assert status_and_code(owner.post("/messages", {"content": "12345678"})) == (
