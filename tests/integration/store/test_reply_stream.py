@@ -21,14 +21,18 @@ async def connection_to(
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.append(asyncio.current_task())
-        with suppress(OSError):  # the client may abort the connection
+        try:
             while data := await reader.read(65536):
                 if b"GO" in data:
                     serve(writer)
                 else:
                     writer.write(b"+OK\r\n" * data.count(b"CLIENT"))
+        except OSError:
+            pass  # the client has aborted the connection
+        finally:
             writer.close()
-            await writer.wait_closed()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     tasks: list[Any] = []
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
