@@ -14,16 +14,13 @@ from pathlib import Path
 
 from bench.chat_load import CONTENT
 from bench.cpu import resident_kib
-from bench.host import NO_FORK
 from bench.measurements import Results
-from bench.report import ENV
-from bench.scale import MAX_FILES, report, subscribe
+from bench.scale import MAX_FILES, create_stack, report, subscribe
 from bench.servers import many_turns, tls_proxy
 from bench.websocket_load import Subscriber
 from chat.store import metrics
 from tests.harness.documented_proxies import CERTIFICATE
 from tests.harness.processes import Process
-from tests.harness.stack import Stack, port_of
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "600"))
 # One address may use half of the connections of a process, which its open files limit.
@@ -95,12 +92,7 @@ async def measure(web: Process, worker: Process) -> AsyncIterator[Results]:
 
 
 def main(directory: Path) -> None:
-    stack = Stack(
-        directory / "stack",
-        env=ENV | NO_FORK,
-        redis_port=port_of(os.environ["REDIS_URL"]),
-        model_options=("--style", "echo"),
-    )
+    stack = create_stack(directory)
     with ExitStack() as running:
         running.enter_context(stack)
         proxy = running.enter_context(tls_proxy(directory, stack.model.url))

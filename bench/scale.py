@@ -163,14 +163,19 @@ async def report(measured: AsyncIterator[Results]) -> None:
             print(f"{name:42} {value:12,.2f}", flush=True)
 
 
-def main(directory: Path) -> None:
-    started = time.monotonic()
-    stack = Stack(
+def create_stack(directory: Path) -> Stack:
+    """Return an installation whose store is that of this process; its model repeats the message."""
+    return Stack(
         directory / "stack",
         env=ENV | NO_FORK,
         redis_port=port_of(os.environ["REDIS_URL"]),
         model_options=("--style", "echo"),
     )
+
+
+def main(directory: Path) -> None:
+    started = time.monotonic()
+    stack = create_stack(directory)
     with ExitStack() as running:
         running.enter_context(stack)
         stack.env |= many_turns(directory, stack.model.url, STREAMS // 2)
