@@ -1,13 +1,13 @@
 """Lua scripts: read from `lua/`, combined with their includes, and executed by EVALSHA.
 
 A script lists the files of `lua/lib/` that it needs in lines such as `-- include: session events`.
-They are inserted before it in that order (the idea is BullMQ's `--- @include`). A file of `lib/`
-can include others; each is inserted once.
+They are inserted there in that order (the idea is BullMQ's `--- @include`). A file of `lib/` can
+include others, which are inserted before it; each is inserted once.
 """
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -50,22 +50,22 @@ Call: TypeAlias = ScriptCall | Command
 @cache
 def read_script(name: str) -> Script:
     """Return the script `lua/<name>.lua`, in the form for the server that `REDIS_URL` names."""
-    shebang, _, body = (SCRIPTS_DIR / f"{name}.lua").read_text().partition("\n")
-    included: dict[str, str] = {}
-    _read_includes(body, included)
-    source = "\n".join([shebang, *included.values(), body])
+    source = _with_includes((SCRIPTS_DIR / f"{name}.lua").read_text(), set())
     if client().topology.is_cluster:  # see pubsub.py
         source = source.replace("redis.call('PUBLISH'", "redis.call('SPUBLISH'")
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-def _read_includes(text: str, included: dict[str, str]) -> None:
-    """Add the files that `text` includes, by name, each after those that it includes itself."""
-    for name in " ".join(INCLUDE.findall(text)).split():
+def _with_includes(text: str, included: set[str]) -> str:
+    """Replace the lines that name files of `lib/` by those files, unless they are `included`."""
+    return INCLUDE.sub(lambda line: "".join(_files(line[1].split(), included)), text)
+
+
+def _files(names: Sequence[str], included: set[str]) -> Iterator[str]:
+    for name in names:
         if name not in included:
-            file = (SCRIPTS_DIR / "lib" / f"{name}.lua").read_text()
-            _read_includes(file, included)
-            included[name] = file
+            included.add(name)
+            yield _with_includes((SCRIPTS_DIR / "lib" / f"{name}.lua").read_text(), included)
 
 
 def script_call(name: str, session_id: str, *args: Arg) -> ScriptCall:

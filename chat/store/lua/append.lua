@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Append a delta to the running reply, and renew the lease if a third of it has passed.
--- include: session events counters message_json lease deltas
+-- include: delta_event
 --
--- KEYS          see lib/session.lua
+-- KEYS[1-7]     see lib/session.lua
 -- ARGV[1-5]     see lib/session.lua and lib/lease.lua
 -- LEASE         ms
 -- OFFSET        bytes of the output before the delta
@@ -15,6 +15,35 @@
 --   LEASE_LOST | SESSION_GONE
 --   ALREADY                              this claim has finished
 local LEASE, OFFSET, DELTA, PROMPT_TOKENS = unpack(ARGV, 6)
+
+-- Nearly every call: more text, while the lease need not be renewed nor the log be trimmed. It returns
+-- before the functions below are created, which takes longer than the rest.
+do
+  local SESSION, PARTIAL, LOG, EVENTS = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
+  local nonce, fence, turn, stored, lease_until, newest, log_end, log_start, log_bytes, turn_start,
+    cancel_requested = unpack(redis.call('HMGET', SESSION, 'nonce', 'fence', 'running_turn',
+      'partial_bytes', 'lease_until', 'seq', 'log_end', 'log_start', 'log_bytes', 'turn_start',
+      'cancel_requested'))
+  local is_next = nonce == ARGV[5] and fence == ARGV[4] and turn ~= '0' and
+    stored == OFFSET and stored ~= '0' and log_end == newest
+  local is_text = DELTA ~= '' and #DELTA <= MAX_SHORT_DELTA and not string.find(DELTA, '\1', 1, true)
+  if is_next and is_text and tonumber(lease_until) >= now + LEASE * 2 / 3 then
+    local line = delta_line('d', turn, DELTA)
+    local max_events, max_bytes = string.match(ARGV[2], '^(%d+) (%d+)')
+    if log_start + 1 >= tonumber(turn_start or 0) or
+      newest - log_start < tonumber(max_events) and log_bytes + #line <= tonumber(max_bytes) then
+      seq = newest + 1
+      redis.call('APPEND', PARTIAL, DELTA)
+      redis.call('RPUSH', LOG, line)
+      redis.call('HSET', SESSION, 'partial_bytes', stored + #DELTA, 'seq', seq, 'log_end', seq,
+        'log_bytes', log_bytes + #line)
+      local event = event_json('message.delta', seq, ARGV[1], now, delta_members(turn, DELTA))
+      redis.call('PUBLISH', EVENTS, events_message(seq, event))
+      return { 'APPENDED', tonumber(cancel_requested or 0) }
+    end
+  end
+end
+-- include: session events counters message_json lease deltas
 read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'lease_until', 'deadline',
   'next_deadline', 'cancel_requested', 'partial_bytes', 'started_at', 'keys_expire_at')
 local err = check_lease()

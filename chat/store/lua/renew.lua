@@ -2,7 +2,7 @@
 -- Renew the lease of a running turn that has no new text.
 -- include: session lease
 --
--- KEYS       see lib/session.lua
+-- KEYS[1-7]  see lib/session.lua
 -- ARGV[1-5]  see lib/session.lua and lib/lease.lua
 -- LEASE      ms
 --

@@ -146,6 +146,17 @@ def test_events_of_an_older_version_are_part_of_the_log(redis: Redis, caller: Ca
     assert seqs(read_log(caller).events) == list(range(1, count + 5))
 
 
+def test_delta_follows_the_events_of_an_older_version(redis: Redis, caller: Caller) -> None:
+    writer = LeaseHolder.claim_for(caller)
+    writer.append("one ")
+    count = len(steps.events(caller))
+    add_as_older_version(redis, caller, 1)
+    for text in ("two ", "three"):
+        writer.append(text)
+    assert seqs(stored_events(caller)) == list(range(1, count + 4))
+    assert orjson.loads(read_log(caller).events[-1])["delta"] == "three"
+
+
 def test_log_trimmed_by_an_older_version_starts_there(redis: Redis, caller: Caller) -> None:
     own = keys.for_session(caller.session_id)
     add_as_older_version(redis, caller, 3)

@@ -139,6 +139,17 @@ def test_worker_that_lost_its_lease_writes_nothing(redis: Redis, caller: Caller)
     assert endings(caller) == ["message.completed msg_2"]
 
 
+def test_next_delta_needs_fence_and_nonce(caller: Caller) -> None:
+    """A delta that continues the stored text takes a shorter way than others."""
+    writer = LeaseHolder.claim_for(caller)
+    writer.append("text")
+    for other in (replace(writer.lease, fence=7), replace(writer.lease, nonce="other")):
+        (result,) = leases.flush([(other, Delta(offset=4, escaped=b"!"))])
+        assert isinstance(result, LeaseLost)
+    writer.append(" and more")
+    assert steps.find_message(caller, "msg_2")["content"] == "text and more"
+
+
 def test_late_worker_that_was_not_replaced_can_finish(redis: Redis, caller: Caller) -> None:
     late = LeaseHolder.claim_for(caller)
     advance(redis, caller.session_id, 20)

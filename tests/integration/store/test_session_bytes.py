@@ -108,6 +108,19 @@ def test_events_of_the_last_turn_are_kept_however_large(settings: Settings) -> N
     ]
 
 
+def test_deltas_trim_the_events_of_earlier_turns(settings: Settings) -> None:
+    settings.CHAT_EVENT_LOG_BYTES = 2_000
+    caller = steps.create_session()
+    steps.submit(caller)
+    steps.answer_next_turn(caller, "y" * 1_000)
+    steps.submit(caller)
+    writer = LeaseHolder.claim_for(caller)
+    for _ in range(5):
+        writer.append("z" * 500)
+    types = [event["type"] for event in steps.events(caller)]
+    assert types == ["message.queued", "message.started", *["message.delta"] * 5]
+
+
 @pytest.mark.security("S43")
 def test_changes_after_the_last_turn_do_not_extend_the_log(
     redis: Redis, settings: Settings

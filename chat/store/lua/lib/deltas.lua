@@ -1,11 +1,9 @@
--- Events of what the model of the running turn has sent. Needs events.lua, message_json.lua, and `s`
--- with running_turn.
+-- Events of what the model of the running turn has sent. Needs events.lua and `s` with running_turn.
+-- include: delta_event
 
 -- code: of lib/event_lines.lua
 local function append_delta(code, type, delta)
-  append_event(type,
-    ',"message_id":"' .. reply_id(s.running_turn) .. '","delta":"' .. delta .. '"',
-    code .. now .. ' ' .. s.running_turn .. ' ' .. delta)
+  append_event(type, delta_members(s.running_turn, delta), delta_line(code, s.running_turn, delta))
 end
 
 -- output: see lib/output.lua

@@ -11,3 +11,7 @@ local function event_json(type, number, id, at, members)
   return '{"type":"' .. type .. '","seq":' .. number .. ',"session_id":"' .. id ..
     '","created_at":' .. format_seconds(at) .. members .. '}'
 end
+
+local function reply_id(turn)
+  return 'msg_' .. (2 * turn)
+end

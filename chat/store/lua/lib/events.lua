@@ -1,6 +1,6 @@
 -- The event log. `append_event` adds an event under the next seq. `publish` saves the session and the
 -- log, then publishes the events: store first, publish second.
--- include: store_log
+-- include: store_log delta_event
 local MAX_PUBLISH_BYTES = 8192 -- if the events are larger, only their seq is published
 
 local refers_to_messages = true -- false if the script deletes messages
@@ -32,9 +32,9 @@ local function publish_seq()
   save_and_publish(seq)
 end
 
--- Publish the events in the format of read_logs, so that subscribers need not read the log.
+-- Publish the events.
 local function publish()
   local events = table.concat(unpublished, '\n')
   if events == '' or #events > MAX_PUBLISH_BYTES then return publish_seq() end
-  save_and_publish('EVENTS ' .. seq .. ' ' .. seq - #unpublished + 1 .. '\n' .. events)
+  save_and_publish(events_message(seq - #unpublished + 1, events))
 end

@@ -2,10 +2,6 @@
 -- text. Turn t has the user message 2t - 1 and the reply 2t.
 -- include: event_json
 
-local function reply_id(turn)
-  return 'msg_' .. (2 * turn)
-end
-
 -- Return seq and status of a message.
 local function message_state(json)
   return string.match(json, '^{"seq":(%d+),"status":"([%a_]+)"')
