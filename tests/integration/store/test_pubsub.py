@@ -1,7 +1,7 @@
 """The pub/sub connection: servers that do not answer, and what it makes of replies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,10 +11,10 @@ from chat.store import pubsub
 from chat.store.client import client
 from chat.store.pubsub import PubSubClient
 from tests.harness.wait import wait_until
+from tests.integration.store.stream_server import Serve, running_server
 
 LOST = "The pub/sub connection is lost"
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Messages = list[tuple[bytes, bytes]]
 
 
@@ -22,23 +22,15 @@ Messages = list[tuple[bytes, bytes]]
 async def connected(settings: Settings, url: str, serve: Serve) -> AsyncIterator[Messages]:
     """Run a connection to a server; yield the messages that it receives."""
     messages: Messages = []
-    handlers: set[asyncio.Task[None] | None] = set()
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handlers.add(asyncio.current_task())
-        await serve(reader, writer)
-        writer.close()
-        await writer.wait_closed()
-
-    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
-        settings.REDIS_URL = url.format(port=server.sockets[0].getsockname()[1])
+    async with running_server(serve) as port:
+        settings.REDIS_URL = url.format(port=port)
         client.cache_clear()
         connection = PubSubClient(lambda *message: messages.append(message))
         connection.subscribe(b"one")
         running = asyncio.create_task(connection.run())
         yield messages
         running.cancel()
-        await asyncio.wait([running, *filter(None, handlers)])
+        await asyncio.wait([running])
 
 
 def test_unresponsive_sentinel_is_asked_once_per_attempt(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError, InvalidResponse, ResponseError  # noqa: A004
 
 from chat.store.reply_stream import ReplyStream
+from tests.integration.store.stream_server import running_server
 
 
 @asynccontextmanager
@@ -19,31 +20,20 @@ async def connection_to(
 ) -> AsyncIterator[Connection]:
     """Yield an open connection to a server that calls `serve` for each packet after the login."""
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.append(asyncio.current_task())
-        try:
-            while data := await reader.read(65536):
-                if b"GO" in data:
-                    serve(writer)
-                else:
-                    writer.write(b"+OK\r\n" * data.count(b"CLIENT"))
-        except OSError:
-            pass  # the client has aborted the connection
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if b"GO" in data:
+                serve(writer)
+            else:
+                writer.write(b"+OK\r\n" * data.count(b"CLIENT"))
 
-    tasks: list[Any] = []
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    connection = Connection(host="127.0.0.1", port=server.sockets[0].getsockname()[1], protocol=2)
-    await connection.connect()  # type: ignore[no-untyped-call]
-    try:
-        yield connection
-    finally:
-        await connection.disconnect(nowait=True)
-        server.close()
-        await asyncio.gather(*tasks)
+    async with running_server(answer) as port:
+        connection = Connection(host="127.0.0.1", port=port, protocol=2)
+        await connection.connect()  # type: ignore[no-untyped-call]
+        try:
+            yield connection
+        finally:
+            await connection.disconnect(nowait=True)
 
 
 async def exchange(serve: Callable[[asyncio.StreamWriter], None]) -> list[Any]:
