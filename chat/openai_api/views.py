@@ -7,8 +7,8 @@ calls run in threads. Waiting takes none.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import orjson
 from django.http import HttpRequest
@@ -20,7 +20,7 @@ from chat.conversation import llms, policies
 from chat.conversation.repeats import Attachment
 from chat.conversation.turns import accepts_turn
 from chat.domain.errors import NotFound, ParleyError
-from chat.openai_api import chat_completions, conversations, ids, pages, responses
+from chat.openai_api import chat_completions, conversations, ids, pages, response_turns, responses
 from chat.openai_api.chat_chunks import ChatChunks, failure, to_completion
 from chat.openai_api.chat_request import ChatRequest, parse_chat_request
 from chat.openai_api.response_request import ResponseRequest, parse_response_request
@@ -38,15 +38,17 @@ from chat.protocols.turn import ReplyFailed, Turn, find_start, wait_for_end
 from chat.realtime.event_stream import EventStream
 from chat.store.calls import Steps, run
 
+R = TypeVar("R")
+
 TOO_LATE = {"code": "deadline_exceeded", "message": "The reply did not end in time."}
 
 
-class StartedChat(NamedTuple):
-    """A chat completion whose turn was accepted."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Generic[R]):
+    """A request whose turn was accepted."""
 
-    request: ChatRequest
+    request: R
     turn: Turn
-    attachment: Attachment
 
     @property
     def session_id(self) -> str:
@@ -56,13 +58,18 @@ class StartedChat(NamedTuple):
     def needs_wake(self) -> bool:
         return self.turn.needs_wake
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedChat(Started[ChatRequest]):
+    attachment: Attachment
+
     def cancel(self) -> None:
         chat_completions.cancel_later(self.turn, self.attachment)
 
 
 async def create_chat_completion(request: HttpRequest) -> HttpResponseBase:
     started = await execute(_start_chat, request, abandon=StartedChat.cancel)
-    chat, turn, attachment = started
+    chat, turn, attachment = started.request, started.turn, started.attachment
     model = turn.reply["model"] or llms.name_or_default(chat.model)
     if not chat.is_stream:
         return await _wait_for_completion(turn, attachment, model)
@@ -80,7 +87,7 @@ def _start_chat(request: HttpRequest) -> Steps[StartedChat]:
     sender, raw, body = yield from receive.steps(request, may_name_user=True)
     chat = parse_chat_request(body)
     turn, attachment = yield from chat_completions.start(chat, sender, attach(request, sender, raw))
-    return StartedChat(chat, turn, attachment)
+    return StartedChat(request=chat, turn=turn, attachment=attachment)
 
 
 async def _wait_for_completion(turn: Turn, attachment: Attachment, model: str) -> HttpResponseBase:
@@ -113,7 +120,7 @@ async def _with_error_chunk(
 
 async def create_response(request: HttpRequest) -> HttpResponseBase:
     started = await execute(_start_response, request)
-    wanted, turn = started
+    wanted, turn = started.request, started.turn
     if wanted.is_stream:
         return await _stream(turn, request)
     if wanted.is_background:
@@ -121,27 +128,12 @@ async def create_response(request: HttpRequest) -> HttpResponseBase:
     return json_response(responses.to_json(turn, await wait_for_end(turn)))
 
 
-class StartedResponse(NamedTuple):
-    """A response whose turn was accepted."""
-
-    request: ResponseRequest
-    turn: Turn
-
-    @property
-    def session_id(self) -> str:
-        return self.turn.session_id
-
-    @property
-    def needs_wake(self) -> bool:
-        return self.turn.needs_wake
-
-
 @accepts_turn
-def _start_response(request: HttpRequest) -> Steps[StartedResponse]:
+def _start_response(request: HttpRequest) -> Steps[Started[ResponseRequest]]:
     sender, raw, body = yield from receive.steps(request, may_name_user=True)
     wanted = parse_response_request(body)
-    turn = yield from responses.start(wanted, sender, attach(request, sender, raw))
-    return StartedResponse(wanted, turn)
+    turn = yield from response_turns.start(wanted, sender, attach(request, sender, raw))
+    return Started(request=wanted, turn=turn)
 
 
 async def get_response(request: HttpRequest, response_id: str) -> HttpResponseBase:

@@ -12,7 +12,7 @@ from chat.conversation import sessions as conversation
 from chat.conversation.repeats import Attachment
 from chat.conversation.turns import submit as post_turn
 from chat.domain import Caller, Principal
-from chat.openai_api import chat_completions, responses
+from chat.openai_api import chat_completions, response_turns, responses
 from chat.openai_api.chat_request import parse_chat_request
 from chat.openai_api.response_request import parse_response_request
 from chat.protocols.senders import Sender
@@ -95,14 +95,14 @@ def attaching(who: Sender) -> Steps[Attachment]:
 
 def create_response(number: int) -> Turn:
     who, request = sender(number), parse_response_request({"input": "Hello."})
-    return run(responses.start(request, who, attaching(who)))
+    return run(response_turns.start(request, who, attaching(who)))
 
 
 def continue_response(previous: Turn, number: int) -> Turn:
     who = sender(1)
     response_id = responses.to_json(previous)["id"]
     body = {"input": f"Hello {number}.", "model": "default", "previous_response_id": response_id}
-    return run(responses.start(parse_response_request(body), who, attaching(who)))
+    return run(response_turns.start(parse_response_request(body), who, attaching(who)))
 
 
 def create_completion(number: int) -> None:

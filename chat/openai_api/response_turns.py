@@ -1,0 +1,206 @@
+"""Creating a response: its turn is accepted in a new session, in an existing one, or in a copy."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import orjson
+
+from chat.conversation import files, history, messages, sessions, turns
+from chat.conversation.copies import turn_to_copy
+from chat.conversation.repeats import Attachment
+from chat.domain import Accepted, Caller, Context, History, InputMessage, Role, TurnExtras
+from chat.domain.errors import InvalidRequest, NotAllowed, NotLastTurn
+from chat.openai_api import responses
+from chat.openai_api.content import check_inputs
+from chat.openai_api.history import join_system, merge
+from chat.openai_api.ids import MessageRef
+from chat.openai_api.response_request import ResponseRequest
+from chat.protocols.senders import Sender, admit, change_model, open_session, read_model
+from chat.protocols.turn import Turn
+from chat.settings import chat_settings
+from chat.store.calls import Steps, joined
+
+# Seconds that a session lives after the end of a response with `store` false.
+UNSTORED_TTL = 300
+NO_ASSISTANT = "Replies can be part of `input` only if it starts a new conversation."
+
+
+def start(request: ResponseRequest, sender: Sender, attaching: Steps[Attachment]) -> Steps[Turn]:
+    """Accept the turn of a response.
+
+    attaching: attaches the request to the first one that is equal.
+
+    Raises:
+        NotFound: there is no such conversation or response.
+        InvalidRequest, as `sessions.create_session` and `turns.submit`
+    """
+    session_id = request.session_id or ("" if request.previous else sender.own_session)
+    if session_id:
+        caller = sender.caller_of(session_id)
+        attachment, model = yield from joined(attaching, read_model(caller, request.model))
+        return (yield from _append(request, caller, model, sender, attachment.key))
+    if request.previous is not None:
+        return (yield from _continue(request, request.previous, sender, attaching))
+    check_inputs(request.earlier, request.model)
+    check_inputs([request.message], request.model)
+    attachment, _ = yield from joined(attaching, admit(sender))
+    past = history.build(request.earlier)
+    return (yield from _open(request, sender, attachment.key, past, request.system_text))
+
+
+def _open(
+    request: ResponseRequest,
+    sender: Sender,
+    key: str,
+    past: History,
+    system_prompt: str,
+) -> Steps[Turn]:
+    """Accept the turn in a new session with a history."""
+    # The history of a copy is not part of the input.
+    length = 0 if request.previous else 2 * len(past.turns)
+    params = _params(request, history_length=length)
+    caller, accepted = yield from open_session(
+        sender,
+        partial(_submit, request, sender, key, params),
+        key=key,
+        history=past,
+        system_prompt=system_prompt or None,
+        model=request.model,
+        context=Context(messages=chat_settings.MAX_PAGE_LIMIT),
+        ttl=None if request.is_stored else UNSTORED_TTL,
+    )
+    return Turn.from_accepted(caller, accepted, params)
+
+
+def _append(
+    request: ResponseRequest,
+    caller: Caller,
+    model: str | None,
+    sender: Sender,
+    key: str,
+    *,
+    after_reply: int | None = None,
+) -> Steps[Turn]:
+    """Accept the turn in a session that exists; model: as `read_model` returned it."""
+    _check_no_replies(request.earlier)
+    yield from change_model(caller, model, request.model)
+    params = _params(request)
+    accepted = yield from _submit(
+        request,
+        sender,
+        key,
+        params,
+        caller,
+        before=_own(request),
+        system_text=request.system_text,
+        after_reply=after_reply,
+    )
+    return Turn.from_accepted(caller, accepted, params)
+
+
+def _check_no_replies(earlier: Sequence[InputMessage]) -> None:
+    if any(message.role is Role.ASSISTANT for message in earlier):
+        raise InvalidRequest(NO_ASSISTANT, param="input")
+
+
+def _continue(
+    request: ResponseRequest, previous: MessageRef, sender: Sender, attaching: Steps[Attachment]
+) -> Steps[Turn]:
+    """Accept the turn after an earlier one: in its session if it is the last, else in a copy."""
+    wanted = request.model if request.is_stored else None
+    attachment, (earlier, model) = yield from joined(
+        attaching, _retrieve_with_model(sender, previous, wanted)
+    )
+    key = attachment.key
+    if request.is_stored:
+        caller, last = earlier.caller, previous.number
+        try:
+            return (yield from _append(request, caller, model, sender, key, after_reply=last))
+        except NotLastTurn:
+            pass
+    if sender.own_session:
+        raise NotAllowed("With a session's token, only its last response can be continued.")
+    return (yield from _fork(request, earlier, sender, key))
+
+
+def _retrieve_with_model(
+    sender: Sender, ref: MessageRef, wanted: str | None
+) -> Steps[tuple[Turn, str | None]]:
+    """Return the current state of a turn, and the session's model as `read_model` does.
+
+    Raises:
+        as `retrieve`
+    """
+    caller = Caller.internal(ref.session_id)  # `retrieve` checks the sender's access
+    found = yield from joined(responses.retrieve.steps(sender, ref), read_model(caller, wanted))
+    return found
+
+
+def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> Steps[Turn]:
+    """Accept the turn in a new session with the history up to an earlier turn.
+
+    Redis copies the files of the history; they are not read here.
+
+    Raises:
+        Unavailable: another session with files is being copied.
+    """
+    _check_no_replies(request.earlier)
+    check_inputs([request.message], request.model)
+    yield from admit(sender)
+    session = yield from sessions.read.steps(earlier.caller, limit=0)
+    page = yield from messages.list_messages.steps(
+        earlier.caller,
+        before=f"msg_{earlier.number + 1}",
+        after=None,
+        limit=chat_settings.MAX_PAGE_LIMIT,
+        newest_first=False,
+    )
+    past, known = yield from history.read_messages(earlier.caller, map(orjson.loads, page.messages))
+    copy = history.build([*past, *_own(request)], known, source=earlier.session_id)
+    system_prompt = join_system((orjson.loads(session.system_prompt), request.system_text))
+    with turn_to_copy(copy.copied_bytes):
+        return (yield from _open(request, sender, key, copy, system_prompt))
+
+
+def _own(request: ResponseRequest) -> list[InputMessage]:
+    """Return the user messages before the one to answer."""
+    return [message for message in request.earlier if message.role is Role.USER]
+
+
+def _params(request: ResponseRequest, *, history_length: int = 0) -> dict[str, Any]:
+    """Return what is kept with the reply."""
+    params = {"model": chat_settings.DEFAULT_MODEL, **request.shown}
+    if history_length:
+        params["history"] = history_length
+    return params
+
+
+def _submit(
+    request: ResponseRequest,
+    sender: Sender,
+    key: str,
+    params: Mapping[str, Any],
+    caller: Caller,
+    *,
+    before: Sequence[InputMessage] = (),
+    system_text: str = "",
+    after_reply: int | None = None,
+) -> Steps[Accepted]:
+    message = merge([*before, request.message])
+    parts = yield from files.store_parts.steps(caller, message.parts)
+    accepted = yield from turns.submit.steps(
+        caller=caller,
+        content=message.text,
+        parts=parts,
+        options=request.options,
+        key=key,
+        request_id=sender.request_id,
+        extras=TurnExtras(
+            instructions="\n\n".join(filter(None, (system_text, request.instructions))),
+            is_untruncated=request.is_untruncated,
+            params=orjson.dumps(params),
+            after_reply=after_reply,
+        ),
+    )
+    return accepted
