@@ -1,9 +1,13 @@
 """The chat page: static files that call the API."""
 
+import re
 from functools import cache
+from pathlib import Path
+from posixpath import dirname, join, normpath
 from typing import Any
 
 import orjson
+from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
@@ -28,34 +32,22 @@ LOGO_SECONDS = 3600
 # Seconds that the page's sessions live after their last activity.
 SESSION_TTL = 30 * 86400
 
-# The modules that app.js imports; the page preloads them in parallel.
-MODULES = [
-    f"chat/{name}.js"
-    for name in (
-        "chat",
-        "client",
-        "code_block",
-        "composer",
-        "config",
-        "dom",
-        "export",
-        "files",
-        "lazy",
-        "markdown",
-        "markdown_syntax",
-        "maths",
-        "message_list",
-        "reasoning",
-        "reply_status",
-        "server",
-        "sessions",
-        "sidebar",
-        "titles",
-        "turns",
-        "vendor/dompurify",
-        "vendor/marked",
-    )
-]
+APP = "chat/app.js"
+# The relative path of a module that another one imports at its start.
+IMPORT = re.compile(r'^(?:import|export)\b[^;]* from "(\./[^"]+)"', re.MULTILINE)
+
+
+@cache
+def preloaded() -> tuple[str, ...]:
+    """Return the modules that app.js needs at its start; the page loads them in parallel."""
+    found, pending = {APP}, [APP]
+    while pending:
+        module = pending.pop()
+        text = Path(str(finders.find(module))).read_text()
+        paths = {normpath(join(dirname(module), each)) for each in IMPORT.findall(text)}
+        pending += paths - found
+        found |= paths
+    return tuple(sorted(found - {APP}))
 
 
 @cache
@@ -80,7 +72,7 @@ class ChatPage(TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            modules=MODULES,
+            modules=preloaded(),
             style=branding.style(),
             config=page_config(),
             suggestions=branding.suggestions(),

@@ -1,17 +1,17 @@
 // The page: the current chat, its settings and the actions of all buttons.
 
 import { Chat } from "./chat.js";
-import { newKey, ParleyError } from "./client.js";
+import { APIConnectionError, newKey, ParleyError } from "./client.js";
 import { Composer } from "./composer.js";
-import { config } from "./config.js";
 import { $, copyText, guardFocus, set, updateChildren } from "./dom.js";
-import { asJSON, asMarkdown, download, firstWords } from "./export.js";
 import { filesOf, toParts } from "./files.js";
 import { MessageList } from "./message_list.js";
+import { loadRenderer } from "./reply_body.js";
 import { errorText } from "./reply_status.js";
-import { client } from "./server.js";
+import { client, config } from "./server.js";
 import * as sessions from "./sessions.js";
 import { expiryText, Sidebar, titleOf } from "./sidebar.js";
+import { firstWords } from "./titles.js";
 
 const DOUBLE_PRESS = 1_000; // ms between two presses of Esc that stop everything
 
@@ -63,8 +63,8 @@ const actions = {
   deleteNow: () => sidebar.deleteNow(),
   delete: ({ value }) => sidebar.delete(value || chat.id),
   print: () => printAll(),
-  exportMarkdown: ({ value }) => exportChat(value, "md", "text/markdown", asMarkdown),
-  exportJSON: ({ value }) => exportChat(value, "json", "application/json", asJSON),
+  exportMarkdown: ({ value }) => exportChat(value, "md", "text/markdown", "asMarkdown"),
+  exportJSON: ({ value }) => exportChat(value, "json", "application/json", "asJSON"),
   submitPrompt: () => submitPrompt($("prompt-text").value.trim()),
   rateUp: (pressed) => rate(pressed, "up"),
   rateDown: (pressed) => rate(pressed, "down"),
@@ -233,9 +233,12 @@ async function rate({ value, ariaPressed }, rating) {
 
 async function exportChat(id, extension, type, format) {
   const { name, token } = sessions.find(id || chat.id);
+  const exports = await import("./export.js").catch((cause) => {
+    throw new APIConnectionError(cause);
+  });
   const messages = [];
   for await (const message of client.session(token).history()) messages.push(message);
-  download(titleOf(name), extension, type, format(titleOf(name), messages));
+  exports.download(titleOf(name), extension, type, exports[format](titleOf(name), messages));
 }
 
 async function printAll() {
@@ -476,3 +479,6 @@ setInterval(() => {
 }, 1000);
 guardFocus(focusTarget);
 showSession();
+// An open chat needs it now, a new one with the first reply.
+if (chat) void loadRenderer();
+else addEventListener("load", () => setTimeout(loadRenderer));

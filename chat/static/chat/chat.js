@@ -1,7 +1,6 @@
 // The current chat: subscribes to its session, sends messages, calls the API.
 
 import { APIConnectionError, Conversation, isActive, newKey, ParleyError } from "./client.js";
-import { config } from "./config.js";
 import { outcomeText, waitText } from "./reply_status.js";
 import { client } from "./server.js";
 import * as sessions from "./sessions.js";
@@ -244,13 +243,6 @@ export class Chat {
   // Cancel the queued replies first, so that none of them starts.
   async cancelAll() {
     for (const { id } of this.conversation.activeReplies.reverse()) await this.watch(this.session.cancel(id));
-  }
-
-  // Return all messages of the session, also those that are not loaded.
-  async allMessages() {
-    const messages = [];
-    for await (const message of this.session.history()) messages.push(message);
-    return messages;
   }
 
   async loadOlder() {

@@ -1,8 +1,8 @@
 // The message field: its size, draft, limits, attached texts and files.
 
-import { config } from "./config.js";
 import { $, button, createElement, updateChildren } from "./dom.js";
 import { kindOf, labelOfFile, sizeText } from "./files.js";
+import { config } from "./server.js";
 import * as sessions from "./sessions.js";
 
 const LONG_PASTE = 10_000; // characters; browsers need seconds to lay out a very long text in a field
@@ -10,7 +10,7 @@ const AUTOSIZED = 5_000; // characters up to which the field's height follows it
 const SAVE_DELAY = 300; // ms
 const NEARLY_FULL = 0.8; // share of a limit from which the length is shown
 const hasFieldSizing = CSS.supports("field-sizing", "content");
-const number = new Intl.NumberFormat("en");
+const format = (number) => number.toLocaleString("en");
 
 export class Composer {
   attachments = []; // {name, text} of texts; {name, size, kind, file} of images and PDFs, later with a part
@@ -100,7 +100,7 @@ export class Composer {
     const { length: used, limit, unit } = measure(content);
     const isOver = used > limit;
     const isNear = used > NEARLY_FULL * limit;
-    $("counter").textContent = isNear ? `${number.format(used)} of ${number.format(limit)} ${unit}` : "";
+    $("counter").textContent = isNear ? `${format(used)} of ${format(limit)} ${unit}` : "";
     $("counter").classList.toggle("over", isOver);
     $("send").disabled = isOver || !(content || this.files.length);
   }
@@ -175,7 +175,7 @@ export class Composer {
 }
 
 const labelOf = ({ name, text, size }) =>
-  text ? `${name || "pasted text"}, ${number.format(text.length)} characters` : labelOfFile({ name, size });
+  text ? `${name || "pasted text"}, ${format(text.length)} characters` : labelOfFile({ name, size });
 
 // Return the length of a message in the unit whose limit is nearer.
 function measure(content) {

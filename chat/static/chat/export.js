@@ -1,10 +1,9 @@
-// Exports of a chat as a file, and titles.
+// Exports of a chat as a file.
 
 import { createElement } from "./dom.js";
 import { asText } from "./files.js";
 
 const ROLES = { user: "You", assistant: "Reply", system: "Instructions" };
-const TITLE_LENGTH = 50; // characters
 
 export const asJSON = (name, messages) => JSON.stringify({ name, messages }, null, 2);
 
@@ -19,12 +18,4 @@ export function download(name, extension, type, text) {
   const file = `${name.replace(/[^\p{L}\p{N} _-]+/gu, "").trim() || "chat"}.${extension}`;
   createElement("a", { href, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
-}
-
-// Return the first words of a message.
-export function firstWords(content) {
-  const line = content.trim().split("\n", 1)[0].replace(/^[#>*\s-]+|[*`]|\b_|_\b/g, "").trim();
-  if (line.length <= TITLE_LENGTH) return line;
-  const cut = line.slice(0, TITLE_LENGTH);
-  return `${cut.slice(0, cut.lastIndexOf(" ") > 20 ? cut.lastIndexOf(" ") : TITLE_LENGTH).trim()}…`;
 }

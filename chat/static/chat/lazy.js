@@ -1,5 +1,6 @@
-// A module that is imported when it is first needed.
+// What is imported or created when it is first needed, so that the page starts sooner.
 
+// A module.
 export class Lazy {
   value = null; // the module, once it is loaded
 
@@ -18,4 +19,10 @@ export class Lazy {
     );
     return this.loading;
   }
+}
+
+// Return a function that returns the value that `create` returns at the first call.
+export function lazily(create) {
+  let value;
+  return () => (value ??= create());
 }

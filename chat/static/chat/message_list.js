@@ -3,17 +3,16 @@
 import { isActive } from "./client.js";
 import { button, createElement, iconButton, updateChildren } from "./dom.js";
 import { asText, FileList } from "./files.js";
-import { Markdown } from "./markdown.js";
-import { Reasoning, splitReasoning } from "./reasoning.js";
+import { lazily } from "./lazy.js";
+import { ReplyBody } from "./reply_body.js";
 import { hasFailed, outcomeText, retryCountdown, waitText } from "./reply_status.js";
 import { groupTurns } from "./turns.js";
 
 const NEAR = 80; // pixels from an end of the list that count as its end
 const LONG = 6_000; // characters of a user message, of which only the first are shown until asked for
 const SHOWN_OF_LONG = 2_000;
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-const fullDate = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
-const number = new Intl.NumberFormat("en");
+const clock = lazily(() => new Intl.DateTimeFormat(undefined, { timeStyle: "short" }));
+const fullDate = lazily(() => new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" }));
 
 export class MessageList {
   isAtEnd = true; // if true, the list stays scrolled to its end
@@ -98,10 +97,8 @@ export class MessageList {
     const author = createElement("h2", { className: "sr-only" }, isReply ? "Reply" : "You");
     const row = createElement("li", { className: `message ${role}`, id }, author, body, footer);
     const entry = { row, body, footer };
-    if (isReply) {
-      Object.assign(entry, { markdown: new Markdown(body), reasoning: new Reasoning() });
-      body.before(entry.reasoning.element);
-    } else {
+    if (isReply) entry.reply = new ReplyBody(body);
+    else {
       this.showText(entry, id, role === "user" ? shownText(message) : message.content);
       const files = this.files.element(message);
       if (files) body.after(files);
@@ -114,7 +111,7 @@ export class MessageList {
   showText({ body }, id, content) {
     const isCut = content.length > LONG && !this.expanded.has(id);
     if (!isCut) return body.replaceChildren(content);
-    const text = `Show all ${number.format(content.length)} characters`;
+    const text = `Show all ${content.length.toLocaleString("en")} characters`;
     body.replaceChildren(`${content.slice(0, SHOWN_OF_LONG)}… `, button(text, "expand", { value: id }));
   }
 
@@ -138,12 +135,8 @@ export class MessageList {
     const note = isBusy ? waitText(reply, ahead) + retryCountdown(reply) : outcomeText(reply);
     const state = [seq, status, isLast, replies.length, note].join();
     if (state === entry.state) return entry.row;
-    const { row, footer, markdown, reasoning } = entry;
-    if (content !== entry.content || items !== entry.items || !isBusy) {
-      const [thoughts, text] = splitReasoning(reply);
-      reasoning.show(thoughts, !isBusy);
-      markdown.show(text, !isBusy);
-    }
+    const { row, footer } = entry;
+    if (content !== entry.content || items !== entry.items || !isBusy) entry.reply.show(reply, !isBusy);
     Object.assign(entry, { state, content, items });
     Object.assign(row.dataset, { status });
     row.ariaBusy = isBusy;
@@ -215,6 +208,6 @@ function variants(key, all, shown, noun) {
 
 function timeOf(seconds) {
   const date = new Date(seconds * 1000);
-  const properties = { dateTime: date.toISOString(), title: fullDate.format(date) };
-  return createElement("time", properties, clock.format(date));
+  const properties = { dateTime: date.toISOString(), title: fullDate().format(date) };
+  return createElement("time", properties, clock().format(date));
 }

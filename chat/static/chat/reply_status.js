@@ -1,7 +1,6 @@
 // Status texts of a reply.
 
-import { config } from "./config.js";
-import { client } from "./server.js";
+import { client, config } from "./server.js";
 
 const WAIT_REASONS = {
   model_loading: "The model is loading.",

@@ -1,13 +1,14 @@
 // The list of chats: search, groups by day, menus, replies that run in other chats, deletion with undo.
 
-import { client } from "./server.js";
 import { $, button, createElement, updateChildren } from "./dom.js";
+import { lazily } from "./lazy.js";
+import { client } from "./server.js";
 import * as sessions from "./sessions.js";
 
 const UNDO_TIME = 8_000; // ms
 const CHECK_INTERVAL = 5_000; // ms between checks of replies that run in other chats
 const EXPIRY_NOTICE = 3 * 86_400; // seconds before its expiry at which a chat says so
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const relative = lazily(() => new Intl.RelativeTimeFormat("en", { numeric: "auto" }));
 
 export class Sidebar {
   undoTimer = 0;
@@ -121,7 +122,7 @@ export function expiryText({ expires_at: expiresAt }, notice = EXPIRY_NOTICE) {
   if (seconds > notice) return "";
   if (seconds <= 0) return "Expired";
   const [amount, unit] = seconds < 5400 ? [seconds / 60, "minute"] : seconds < 129_600 ? [seconds / 3600, "hour"] : [seconds / 86_400, "day"];
-  return `Expires ${relative.format(Math.max(1, Math.round(amount)), unit)}`;
+  return `Expires ${relative().format(Math.max(1, Math.round(amount)), unit)}`;
 }
 
 function dayOf(at) {
