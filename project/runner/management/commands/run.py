@@ -50,7 +50,7 @@ curl -sN $API/sessions/${{TOKEN%.*}}/events -H "Authorization: Bearer $TOKEN"
 
 
 class Command(BaseCommand):
-    help = "Run Redis, the fake model, a worker and the web on this machine."
+    help = "Run Redis or Valkey, the fake model, a worker and the web on this machine."
     # The checks call Redis, which is not running yet.
     requires_system_checks = ()
 
