@@ -176,6 +176,20 @@ def test_element_opens_a_session_with_a_jwt_and_keeps_it_for_the_user(
     expect(tab.locator("li.reply")).to_have_count(1)
 
 
+def test_missing_origin_is_explained_in_the_console(
+    new_context: Callable[..., BrowserContext], host: HostSite
+) -> None:
+    tab = new_context().new_page()
+    logged: list[str] = []
+    tab.on("console", lambda each: logged.append(each.text))
+    token = requests.post(f"{host.parley}/sessions", timeout=30).json()["token"]
+    url = host.write(host.element(f'mode="inline" token="{token}"'))
+    tab.goto(url.replace("host.localhost", "shop.localhost"))
+    expect(tab.get_by_role("status").filter(has_text="Connection lost.")).to_be_visible()
+    [warning] = [each for each in logged if "CORS_ORIGINS" in each]
+    assert f"add {host.origin.replace('host.', 'shop.')} to" in warning
+
+
 def test_element_asks_the_page_for_a_token(tab: Page, host: HostSite, chat_stack: Stack) -> None:
     token = sign(ISSUER, "carol")
     host.files["/chat-token"] = ("text/plain", token)

@@ -27,7 +27,7 @@ export function waitText({ status, wait, content }, ahead) {
 
 // Changes every second, so it is not part of `waitText`, which is announced to screen readers.
 export function retryCountdown({ wait }) {
-  return hasRetryDelay(wait) ? ` Retrying in ${Math.ceil(wait.retry_at - client.now)} s.` : "";
+  return hasRetryDelay(wait) ? ` Retrying in ${Math.round(wait.retry_at - client.now)} s.` : "";
 }
 
 // An immediate retry has a `retry_at` too; the margin allows for clock differences.

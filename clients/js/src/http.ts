@@ -4,6 +4,7 @@ import { Backoff } from "./backoff.js";
 import { APIConnectionError, APIStatusError } from "./errors.js";
 
 const TIMEOUT = 20_000; // ms; fetch has no timeout, so a dead network would never fail
+const HALF_SECOND = 500; // ms that a `Date` header, which has whole seconds, is early on average
 
 export type Params = Record<string, string | number | undefined>;
 
@@ -74,7 +75,7 @@ export class HTTP {
     const init = { method, headers, signal, body: isBlob ? body : body && JSON.stringify(body), redirect: "manual", cache: "no-store" };
     const response = await this.#fetch(url, init as RequestInit).catch(connectionError);
     const date = Date.parse(response.headers.get("Date") ?? "");
-    if (date) this.clockOffset = date - Date.now();
+    if (date) this.clockOffset = date + HALF_SECOND - Date.now();
     if (!response.ok) throw new APIStatusError(response, (await response.json().catch(() => null))?.error ?? undefined);
     return response;
   }

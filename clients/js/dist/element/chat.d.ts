@@ -26,6 +26,8 @@ export interface ChatOptions {
     onSession(session: Session): void;
     onReply(message: Message): void;
     onError(error: ParleyError): void;
+    /** The server could not be reached. */
+    onUnreachable(): void;
 }
 export declare class Chat {
     #private;

@@ -35,6 +35,8 @@ export interface ChatOptions {
   onSession(session: Session): void;
   onReply(message: Message): void;
   onError(error: ParleyError): void;
+  /** The server could not be reached. */
+  onUnreachable(): void;
 }
 
 export class Chat {
@@ -168,6 +170,7 @@ export class Chat {
   #setOffline(isOffline: boolean): void {
     if (isOffline === this.isOffline) return;
     this.isOffline = isOffline;
+    if (isOffline) this.#options.onUnreachable();
     if (isOffline) this.#options.onChange();
     else void this.#flush();
   }
@@ -232,6 +235,7 @@ export class Chat {
       if (!(error instanceof ParleyError)) throw error;
       entry.error = error;
       this.#options.onError(error);
+      if (error instanceof APIConnectionError) this.#options.onUnreachable();
       // The browser may have used a dead connection; a new one sends the message again.
       if (error instanceof APIConnectionError && this.#subscription) {
         this.isOffline = true;

@@ -37,6 +37,7 @@ export class ParleyChat extends HTMLElement {
   #view: View | undefined;
   #chat: Chat | undefined;
   #drawTimer: ReturnType<typeof setTimeout> | undefined;
+  #isExplained = false; // a failed connection was explained to the page's developer
   #drawTime = 0; // milliseconds that the last draw took
 
   /** Replace texts, for example by translations. */
@@ -197,6 +198,7 @@ export class ParleyChat extends HTMLElement {
           this.#emit("reply", { message });
         },
         onError: (error) => this.#report(error),
+        onUnreachable: () => this.#explain(),
       });
     } catch (error) {
       console.error(error); // a mistake of the page's developer
@@ -213,6 +215,13 @@ export class ParleyChat extends HTMLElement {
     if (!(error instanceof ParleyError)) throw error;
     this.#view!.announce(error.message);
     this.#emit("error", { error, isRejected: isRejected(error) });
+  }
+
+  // Browsers do not tell scripts why a call to another origin failed.
+  #explain(): void {
+    if (this.#isExplained || !navigator.onLine || new URL(this.baseURL).origin === location.origin) return;
+    this.#isExplained = true;
+    console.warn(`Could not reach ${this.baseURL}. If it runs, add ${location.origin} to its setting CORS_ORIGINS.`);
   }
 
   #attempt(action: (chat: Chat) => Promise<void>): void {
