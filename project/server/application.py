@@ -12,7 +12,6 @@
 """
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -26,6 +25,7 @@ from project.server.async_handler import AsyncHandler, CancellableAsyncHandler
 from project.server.body import Receive, Scope, Send
 from project.server.body_limits import admin_body_limit, api_body_limit, protocol_body_limit
 from project.server.body_reader import UNCHECKED_BODY_BYTES, BodyReader
+from project.server.fair_threads import FairThreads
 from project.server.shutdown import GracefulShutdown
 from project.server.static_files import StaticFiles
 from project.server.url_prefix import URLPrefix
@@ -46,8 +46,8 @@ class PathRouter:
     def __init__(self) -> None:
         self.wait = CancellableAsyncHandler("chat.realtime.urls")
         handler = WSGIHandler()
-        threads = ThreadPoolExecutor(chat_settings.WEB_THREADS, "web")
-        reader = partial(BodyReader, executor=threads, timeout=chat_settings.REQUEST_TIMEOUT)
+        threads = FairThreads(chat_settings.WEB_THREADS)
+        reader = partial(BodyReader, threads=threads, timeout=chat_settings.REQUEST_TIMEOUT)
         max_bytes = chat_settings.MAX_BODY_BYTES
         self.api = WSGIAdapter(
             without_request_signals(handler),

@@ -29,6 +29,7 @@ class RequestBody:
 
     def __init__(self, max_bytes: int, content_length: int, owner: str) -> None:
         self.max_bytes = max_bytes
+        self.owner = owner
         # 0 if the request does not declare it.
         self.content_length = content_length
         self.content = bytearray()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from concurrent.futures import Executor
 from io import BytesIO
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from chat.api import auth
 from chat.api.parsers import BODY_ERROR
 from chat.domain.errors import BodyTooLarge, ParleyError, Unavailable
 from project.server.body import Environ, Receive, RequestBody
+from project.server.fair_threads import FairThreads
 
 # Bodies of this declared size need no check of who sends them.
 UNCHECKED_BODY_BYTES = 8 * 1024
@@ -42,11 +42,11 @@ class BodyReader:
     """Reads bodies within limits of size and time."""
 
     def __init__(
-        self, limit: BodyLimit, executor: Executor | None, *, max_bytes: int, timeout: float
+        self, limit: BodyLimit, threads: FairThreads, *, max_bytes: int, timeout: float
     ) -> None:
         self._limit = limit
-        # Where `limit` runs; `None` for asyncio's own threads.
-        self._executor = executor
+        # Where `limit` runs.
+        self._threads = threads
         # Views reject a CONTENT_LENGTH beyond it.
         self._max_bytes = max_bytes
         # Seconds within which the whole body must arrive.
@@ -100,7 +100,8 @@ class BodyReader:
             if not has_credentials:  # it takes no I/O
                 return self._limit(environ)
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, self._limit, environ)
+            async with self._threads.slots(client_ip.client_address(environ)):
+                return await loop.run_in_executor(self._threads.executor, self._limit, environ)
         except ParleyError as error:
             environ[BODY_ERROR] = error
             return 0

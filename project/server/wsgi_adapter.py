@@ -8,7 +8,6 @@ here are small and bounded, so each is passed as a whole, which takes less than 
 import asyncio
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import TypeVar
 
@@ -22,8 +21,9 @@ from chat.accounts import read_limits
 from chat.accounts.client_ip import client_address
 from chat.api.exception_handler import error_response_without_request
 from chat.api.parsers import BODY_ERROR
-from project.server.body import Environ, Receive, Scope, Send
+from project.server.body import Environ, Receive, RequestBody, Scope, Send
 from project.server.body_reader import BodyReader, dropped, has_body
+from project.server.fair_threads import FairThreads
 
 # Status, headers and body.
 Response = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -36,13 +36,13 @@ class WSGIAdapter:
     def __init__(
         self,
         get_response: Callable[[Environ], Response],
-        executor: ThreadPoolExecutor,
+        threads: FairThreads,
         *,
         bodies: BodyReader,
         rejects_bodies: bool = False,
     ) -> None:
         self.get_response = get_response
-        self.executor = executor
+        self.threads = threads
         self.bodies = bodies
         # Whether a body that was not read is rejected here. The API's views do it themselves; an
         # error page of the admin takes longer.
@@ -58,18 +58,18 @@ class WSGIAdapter:
         await send({"type": "http.response.body", "body": body})
 
     async def _run(self, call: Callable[[Environ], Result], environ: Environ) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self.executor, call, environ)
+        loop = asyncio.get_running_loop()
+        async with self.threads.slots(client_address(environ)):
+            return await loop.run_in_executor(self.threads.executor, call, environ)
 
     async def _respond_to_body(self, environ: Environ, receive: Receive) -> Response:
         body = await self.bodies.open(environ)
         try:
             environ["wsgi.input"] = await self.bodies.read(body, environ, receive)
             if self.rejects_bodies and (error := environ.get(BODY_ERROR)):
-                read_limits.count_rejected(client_address(environ), body.received)
+                read_limits.count_rejected(body.owner, max(body.received, body.content_length))
                 return _close_after(_convert_response(error_response_without_request(error)))
-            future = self.executor.submit(self.get_response, environ)
-            body.on_drop = future.cancel
-            response = await asyncio.wrap_future(future)
+            response = await self._run_unless_dropped(environ, body)
         except asyncio.CancelledError:
             if not body.is_dropped:
                 raise
@@ -79,6 +79,19 @@ class WSGIAdapter:
         if body.is_dropped or not body.is_complete:
             _close_after(response)
         return response
+
+    async def _run_unless_dropped(self, environ: Environ, body: RequestBody) -> Response:
+        """Raise `CancelledError` if the body is dropped before a thread is free."""
+        slots = self.threads.slots(body.owner)
+        waiting = asyncio.ensure_future(slots.acquire())
+        body.on_drop = waiting.cancel
+        await waiting
+        try:
+            future = self.threads.executor.submit(self.get_response, environ)
+            body.on_drop = future.cancel
+            return await asyncio.wrap_future(future)
+        finally:
+            slots.release()
 
 
 def _close_after(response: Response) -> Response:
