@@ -165,8 +165,8 @@ class ChatSettings:
     # Snapshots, pages and messages of a session that may be read per minute, a twentieth of them at
     # once. Each web process counts for itself. 0 disables the limit.
     READS_PER_MINUTE: NonNegative[int] = 1200
-    # The same for all reads of one address, which many users may share, and for its requests that
-    # are rejected. 0 disables the limit.
+    # The same for all reads of one address, which many users may share; a quarter of it for its
+    # requests that are rejected. 0 disables the limit.
     ADDRESS_READS_PER_MINUTE: NonNegative[int] = 6000
     # The same for all reads of one user, by API key or JWT; they do not count for the address. 0
     # disables the limit.
@@ -282,7 +282,8 @@ class ChatSettings:
     # Seconds that the replicas have to confirm, less than half of STORE_TIMEOUT. After that the
     # client gets `store_unavailable`.
     REPLICA_TIMEOUT: float = 0.5
-    # Threads of a web process that answer requests. Waiting requests use none.
+    # Threads of a web process that answer requests. Waiting requests use none, and those of one
+    # address at most half of them at a time.
     WEB_THREADS: int = 8
     # Turns in flight per worker process, all on one event loop.
     WORKER_CONCURRENCY: int = 512

@@ -5,7 +5,6 @@ command of Redis for them.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from chat.accounts.client_ip import client_address
 from chat.domain import Caller, Identity, Principal
@@ -39,6 +38,10 @@ class ReadLimit:
         limiter = self._limiters.get(client_id) or self._add(client_id)
         if not limiter.allow():
             raise self._error()
+
+    def charge(self, client_id: str, calls: int) -> None:
+        """Count calls that were made, whether or not they were allowed."""
+        (self._limiters.get(client_id) or self._add(client_id)).charge(calls)
 
     def check_only(self, client_id: str) -> None:
         """Count nothing.
@@ -78,11 +81,15 @@ _messages_by_user = ReadLimit(lambda: chat_settings.USER_MESSAGES_PER_MINUTE, ca
 _messages_by_tenant = ReadLimit(lambda: chat_settings.TENANT_MESSAGES_PER_MINUTE, calls="messages")
 
 
-_rejected = ReadLimit(lambda: chat_settings.ADDRESS_READS_PER_MINUTE, calls="rejected requests")
+# Clients behind one address have many reads, but few requests that are rejected.
+REJECTED_SHARE = 4
+_rejected = ReadLimit(
+    lambda: -(-chat_settings.ADDRESS_READS_PER_MINUTE // REJECTED_SHARE), calls="rejected requests"
+)
 # A rejected body of this size counts as another request.
 REJECTED_BYTES = 16 * 1024
 # The size that a client declares may be any number.
-MAX_REJECTED_BYTES = 1024 * 1024
+MAX_REJECTED_BYTES = 512 * 1024
 
 
 def check_rejected(address: str) -> None:
@@ -100,9 +107,7 @@ def count_rejected(address: str, body_bytes: int) -> None:
     Others count as reads or changes. A rejected one costs time as well. A client that ignores
     429 is soon rejected before its requests are read.
     """
-    with suppress(RateLimited):
-        for _ in range(1 + min(body_bytes, MAX_REJECTED_BYTES) // REJECTED_BYTES):
-            _rejected.check(address)
+    _rejected.charge(address, 1 + min(body_bytes, MAX_REJECTED_BYTES) // REJECTED_BYTES)
 
 
 def check_message(principal: Principal) -> None:

@@ -59,3 +59,12 @@ class RateLimiter:
             return False
         self._tat = tat + self._interval
         return True
+
+    def charge(self, calls: int) -> None:
+        """Count calls that were made, allowed or not; together they may exceed the burst by half.
+
+        So a client that goes on is not allowed one call after each interval.
+        """
+        now = time.monotonic()
+        most = now + 1.5 * self._burst * self._interval
+        self._tat = min(max(self._tat, now) + calls * self._interval, most)

@@ -12,7 +12,6 @@ from django.http import HttpResponse
 from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from chat.accounts import read_limits
 from chat.accounts.connections import Connection
 from chat.api.exception_handler import error_response_without_request
 from chat.domain.errors import (
@@ -24,7 +23,9 @@ from chat.domain.errors import (
 )
 from chat.realtime.close_codes import ABORT
 from chat.settings import chat_settings
+from project.server import delayed_errors
 from project.server.body import LINGER_SECONDS
+from project.server.delayed_errors import DelayedError, send_error
 from project.server.h2_upgrade import UpgradeIgnoringParser
 from project.server.write_timeout import WriteTimeoutMixin
 
@@ -78,6 +79,10 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         self._delayed: tuple[RequestResponseCycle, ASGI3Application] | None = None
 
     def connection_made(self, transport: Any) -> None:
+        """Close connections of addresses with many delayed errors first: it takes least time."""
+        if delayed_errors.is_flooding(transport):
+            transport.abort()
+            return
         super().connection_made(transport)
         if self._connection.is_proxy:
             self.timeout_keep_alive = max(self.timeout_keep_alive, PROXY_KEEP_ALIVE)
@@ -152,7 +157,7 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         is_handshake = self.parser.should_upgrade() and self._should_upgrade()
         application, error = self.app, None if is_handshake else self._limit_error()
         if error is not None:
-            self.app = partial(_respond_with_error, error)
+            self.app = self._error_application(error)
         super().on_headers_complete()
         self.app = application
         if not is_handshake and (error or self._connection.is_surplus):
@@ -178,6 +183,8 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Notify the running request; uvicorn notifies the last one, which may still be queued."""
+        if self.transport is None:  # it was closed at once
+            return
         self._stop_head_timer()
         super().connection_lost(exc)
         if self._running_cycle is not None:
@@ -217,11 +224,13 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
             return RateLimited(message, retry_after=SURPLUS_RETRY_AFTER)
         if self._connection.is_surplus:
             return Unavailable("Too many connections.", retry_after=SURPLUS_RETRY_AFTER)
-        try:
-            read_limits.check_rejected(self._connection.address)
-        except RateLimited as error:
-            return error
-        return None
+        return delayed_errors.refusal(self._connection.address)
+
+    def _error_application(self, error: ParleyError) -> Any:
+        address = self._connection.address
+        if delayed_errors.refusal(address) is None:
+            return partial(send_error, error)
+        return DelayedError(error, address, None if self._connection.is_proxy else self.abort)
 
     def _reject_head(self, *, is_first: bool) -> None:
         """Reject a head that is too large, without a response if it follows another request."""
@@ -266,15 +275,6 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-async def _respond_with_error(error: ParleyError, *scope_receive_send: Any) -> None:
-    """Send an error response; an ASGI application."""
-    response = error_response_without_request(error)
-    headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
-    *_, send = scope_receive_send
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": response.content})
 
 
 def _is_probe(url: bytes) -> bool:

@@ -21,9 +21,13 @@ RECEIVE_BUFFER = 4096
 
 
 class Attack:
-    """Many connections of one address that stay open until the end of the context."""
+    """Many connections of one address that stay open until the end of the context.
 
-    def __init__(self, url: str) -> None:
+    An address whose requests were rejected gets errors for some seconds, in later tests as well.
+    """
+
+    def __init__(self, url: str, address: str = ATTACKER) -> None:
+        self._address = address
         parts = urlsplit(url)
         self._server = (parts.hostname, parts.port)
         self._host = parts.netloc
@@ -41,11 +45,11 @@ class Attack:
     ) -> None:
         self._exit_stack.close()
 
-    def connect(self, address: str = ATTACKER) -> socket.socket:
+    def connect(self, address: str = "") -> socket.socket:
         client = self._exit_stack.enter_context(socket.socket())
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         client.settimeout(TIMEOUT)
-        client.bind((address, 0))
+        client.bind((address or self._address, 0))
         client.connect(self._server)
         self.sockets.append(client)
         return client

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -73,13 +74,15 @@ def test_unfinished_logins_use_limited_memory(
     ):
 
         def send(_: int) -> None:
-            attack.send_unfinished("/admin/login/", size=MIB, cookie=cookie)
+            with suppress(OSError):  # connections of an address with many errors are closed
+                attack.send_unfinished("/admin/login/", size=MIB, cookie=cookie)
 
+        send(0)
         peak = measure_peak(
             lambda: resident_kib(web.pid), lambda: list(threads.map(send, range(150)))
         )
         attack.sockets[0].settimeout(TIMEOUT)
-        assert b"413" in attack.sockets[0].recv(100)
+        assert attack.sockets[0].recv(100).startswith((b"HTTP/1.1 413", b"HTTP/1.1 429"))
         wait_until(lambda: len(client.times) > 3)
     assert client.failures == []
     assert peak - before < MAX_GROWTH
@@ -108,7 +111,7 @@ def test_unfinished_messages_use_limited_memory(
 def test_large_file_for_a_session_of_others_is_not_read(
     small_web: Stack, attacker: APIClient, healthy: APIClient
 ) -> None:
-    with Attack(small_web.web().url) as attack:
+    with Attack(small_web.web().url, "127.0.0.68") as attack:
         attack.send_unfinished(f"{healthy.path}/files", size=3 * MIB, token=attacker.token)
         assert b"404" in attack.sockets[0].recv(100)
 
@@ -120,6 +123,6 @@ def test_large_body_of_a_stranger_is_not_read(
 ) -> None:
     token = f"{attacker.id}.{healthy.token.partition('.')[2]}"
     expected = {"/messages": b"404", "/sessions": b"413"}[path]
-    with Attack(small_web.web().url) as attack:
+    with Attack(small_web.web().url, "127.0.0.69") as attack:
         attack.send_unfinished(path, size=3 * MIB, token=token)
         assert expected in attack.sockets[0].recv(100)

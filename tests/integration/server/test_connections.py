@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from project.runner import commands
+from project.server.delayed_errors import MAX_DELAYED_PER_ADDRESS
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
 from tests.harness.stack import Stack
+from tests.harness.wait import wait_until
 from tests.integration.api.client import APIClient
-from tests.integration.server.attacks import ATTACKER, HEALTHY, Attack, get_from
+from tests.integration.server.attacks import HEALTHY, Attack, get_from, pipeline
 
 # Half of what 512 descriptors leave, and all of it.
 MAX_PER_ADDRESS, MAX_CONNECTIONS = 160, 320
@@ -31,19 +33,19 @@ def test_soft_limit_of_descriptors_is_raised(small_web: Stack) -> None:
 def test_one_address_cannot_use_all_connections(
     small_web: Stack, attacker: APIClient, healthy: APIClient
 ) -> None:
-    url = small_web.web().url
+    url, address = small_web.web().url, "127.0.0.70"
     owners = [attacker.open_session() for _ in range(25)]
-    with Attack(url) as attack:
+    with Attack(url, address) as attack:
         for owner in owners:
             for _ in range(20):
                 with suppress(OSError):
                     attack.open_stream(owner)
         assert status(get_from(HEALTHY, url, healthy.path, healthy.token)) == "200"
-        rejected = get_from(ATTACKER, url, healthy.path, healthy.token)
+        rejected = get_from(address, url, healthy.path, healthy.token)
         assert status(rejected) == "429"
         assert b'"code":"rate_limited"' in rejected
-        assert status(get_from(ATTACKER, url, "/live")) == "200"
-    assert status(get_from(ATTACKER, url, healthy.path, healthy.token)) == "200"
+        assert status(get_from(address, url, "/live")) == "200"
+    assert status(get_from(address, url, healthy.path, healthy.token)) == "200"
 
 
 @pytest.mark.security("S49")
@@ -85,3 +87,29 @@ def test_idle_connections_of_proxies_outlive_those_of_clients(
             assert status(opened[0].recv(65536)) == "200"
     finally:
         web.ensure_stopped()
+
+
+@pytest.mark.security("S43")
+@pytest.mark.security("S48")
+def test_errors_of_an_address_that_ignores_them_are_delayed(
+    small_web: Stack, healthy: APIClient
+) -> None:
+    """A few wait. Further connections of the address are closed before anything is read."""
+    url, address = small_web.web().url, "127.0.0.67"
+
+    def is_last_closed() -> bool:
+        with Attack(url, address) as attack, suppress(ConnectionError):
+            for _ in range(4):
+                pipeline(address, url, ["/nothing"] * 32)
+            for _ in range(MAX_DELAYED_PER_ADDRESS + 1):
+                attack.connect().sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            *waiting, last = attack.sockets
+            with suppress(ConnectionError):
+                if last.recv(1):
+                    return False
+            assert status(get_from(HEALTHY, url, healthy.path, healthy.token)) == "200"
+            return {status(each.recv(100)) for each in waiting} == {"429"}
+        return False
+
+    wait_until(is_last_closed)
+    wait_until(lambda: status(get_from(address, url, "/nothing")) == "404")

@@ -3,6 +3,7 @@
 import pytest
 
 from chat.domain.rates import MINUTE_MS, RateLimiter, interval_and_burst
+from tests.harness.wait import wait_until
 
 
 def test_burst_is_limited() -> None:
@@ -22,6 +23,15 @@ def test_rejected_calls_are_not_counted() -> None:
 def test_zero_rate_means_no_limit() -> None:
     limiter = RateLimiter(per_minute=0, burst=1)
     assert all(limiter.allow() for _ in range(1000))
+
+
+def test_calls_beyond_the_limit_are_charged_up_to_half_a_burst() -> None:
+    limiter = RateLimiter(per_minute=60_000, burst=10)
+    for _ in range(100):
+        limiter.charge(100)
+    assert limiter.is_exhausted
+    # Six intervals of a millisecond; 10,000 calls would take ten seconds.
+    wait_until(lambda: not limiter.is_exhausted, within=5)
 
 
 @pytest.mark.parametrize("share", [4, 10])
