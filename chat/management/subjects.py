@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import BaseCommand
 
 from chat.accounts import subjects
 from chat.domain.bans import Subject
-from chat.domain.errors import ParleyError
+from chat.management.errors import command_errors
 
 NAMES = ("address", "key", "user", "tenant")
 
@@ -25,10 +25,8 @@ class SubjectCommand(BaseCommand):
         parser.add_argument("--tenant", default="", help="the tenant of --user")
 
     def handle(self, **options: Any) -> None:
-        try:
+        with command_errors():
             text = self.act(parse(options), **options)
-        except ParleyError as error:
-            raise CommandError(error.message) from error
         self.stdout.write(text)
 
     def act(self, subject: Subject, **options: Any) -> str:

@@ -12,10 +12,10 @@ from chat.accounts import api_keys, budgets
 from chat.conversation import llms
 from chat.domain import ApiKey, Scope
 from chat.domain.budgets import Limit, Period
-from chat.domain.errors import ParleyError
 from chat.domain.policy import Policy
 from chat.domain.prices import MICRO, to_micro_units
 from chat.management.actor import actor
+from chat.management.errors import command_errors
 from chat.operations import audit_log
 
 DAY = 86400
@@ -64,10 +64,8 @@ class Command(BaseCommand):
         revoke.add_argument("id", help="the part between the two underscores")
 
     def handle(self, *, action: str, **options: object) -> None:
-        try:
+        with command_errors():
             getattr(self, action)(options)
-        except ParleyError as error:
-            raise CommandError(error.message) from error
 
     def create(self, options: dict[str, object]) -> None:
         days = float(str(options["days"]))

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import BaseCommand
 
 from chat.accounts import bans
-from chat.domain.errors import ParleyError
+from chat.management.errors import command_errors
 
 
 class Command(BaseCommand):
@@ -13,10 +13,8 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, **options: object) -> None:
-        try:
+        with command_errors():
             found = bans.list_bans()
-        except ParleyError as error:
-            raise CommandError(error.message) from error
         for ban in found:
             until = f"until {_minute(ban.expires_at)}" if ban.expires_at else "forever"
             banned = f"{_minute(ban.created_at)} by {ban.created_by}"

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from chat.conversation import llms
 from chat.domain import Rating
 from chat.domain.errors import StoreUnavailable
+from chat.management.errors import message_of
 from chat.operations import health
 from chat.transcripts import export
 from chat.transcripts.export import ExportFilter
@@ -64,7 +65,7 @@ class Command(BaseCommand):
             with open_output(output) as stream:
                 count = write(export_filter, stream)
         except StoreUnavailable as error:
-            raise CommandError(f"{error.message} The export is incomplete.") from error
+            raise CommandError(f"{message_of(error)} The export is incomplete.") from error
         except OSError as error:
             raise CommandError(f"{error.strerror}. The export is incomplete.") from error
         noun = "conversation" if count == 1 else "conversations"

@@ -1,10 +1,10 @@
 """`manage.py reindex`: rebuild the search index of sessions."""
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import BaseCommand
 from tqdm import tqdm
 
 from chat.conversation import staff
-from chat.domain.errors import ParleyError
+from chat.management.errors import command_errors
 from chat.operations import health
 
 
@@ -14,13 +14,11 @@ class Command(BaseCommand):
 
     def handle(self, **options: object) -> None:
         health.exit_on_wrong_partitions(is_start=False)
-        try:
+        with command_errors():
             # tqdm shows no bar without a terminal.
             with tqdm(total=staff.count_sessions(), unit=" sessions", disable=None) as bar:
                 for indexed in staff.reindex():
                     bar.update(indexed)
             count = staff.count_sessions()
-        except ParleyError as error:
-            raise CommandError(error.message) from error
         sessions = "session" if count == 1 else "sessions"
         self.stdout.write(f"Rebuilt the search index: it has {count:,} {sessions}.")

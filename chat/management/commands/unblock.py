@@ -1,10 +1,10 @@
 """`manage.py unblock MODEL`: allow calls to a model at once."""
 
-from django.core.management import BaseCommand, CommandError, CommandParser
+from django.core.management import BaseCommand, CommandParser
 
 from chat.conversation import llms
-from chat.domain.errors import ParleyError
 from chat.management.actor import actor
+from chat.management.errors import command_errors
 from chat.operations import audit_log
 
 
@@ -16,9 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("model", help="its name in Parley")
 
     def handle(self, *, model: str, **options: object) -> None:
-        try:
+        with command_errors():
             llms.unblock(model)
             audit_log.record(actor=actor(), action="Unblocked.", target=f"model {model}")
-        except ParleyError as error:
-            raise CommandError(error.message) from error
         self.stdout.write(f"Unblocked the model {model}.")

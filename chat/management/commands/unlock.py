@@ -5,8 +5,8 @@ import argparse
 from django.core.management import BaseCommand, CommandError
 
 from chat.accounts import client_ip, logins
-from chat.domain.errors import ParleyError
 from chat.management.actor import actor
+from chat.management.errors import command_errors
 from chat.operations import audit_log
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *, username: str | None, address: str | None, **_: object) -> None:
         if not username and not address:
             raise CommandError("Name an account, or an address with --address.")
-        try:
+        with command_errors():
             if username:
                 logins.unlock_account(username)
                 _record(f"account {username}")
@@ -31,8 +31,6 @@ class Command(BaseCommand):
                 logins.unlock_address(bucket)
                 _record(f"address {bucket}")
                 self.stdout.write(f"Clients of {bucket} can log in again.")
-        except ParleyError as error:
-            raise CommandError(error.message) from error
 
 
 def _record(target: str) -> None:
