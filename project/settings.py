@@ -208,6 +208,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("HSTS_INCLUDE_SUBDOMAINS")
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+# After a login whose `next` is missing or leads to another site.
+LOGIN_REDIRECT_URL = "admin:index"
 if URL_PREFIX:
     # Another Django site of the same host may set cookies with Django's names for all paths.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "parley_sessionid", "parley_csrftoken"

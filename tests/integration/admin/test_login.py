@@ -102,3 +102,13 @@ def test_unlock_allows_attempts_again(capsys: pytest.CaptureFixture[str], redis:
 def test_unlock_without_a_valid_target_is_an_error(arguments: dict[str, str]) -> None:
     with pytest.raises(CommandError, match="address"):
         call_command("unlock", **arguments)
+
+
+@pytest.mark.security("S55")
+@pytest.mark.parametrize(
+    "target", ["//example.com/", "https://example.com/", "javascript:alert(1)"]
+)
+def test_login_leads_to_no_other_site(target: str) -> None:
+    form = {"username": "admin", "password": PASSWORD, "next": target}
+    response = Client().post("/admin/login/", form, REMOTE_ADDR=OWNER)
+    assert (response.status_code, response["Location"]) == (302, "/admin/")
