@@ -171,9 +171,9 @@ class ChatSettings:
     # The same for all reads of one user, by API key or JWT; they do not count for the address. 0
     # disables the limit.
     USER_READS_PER_MINUTE: NonNegative[int] = 6000
-    # The same for all users of a tenant together, or an API key without tenant. 0 disables the
-    # limit.
-    TENANT_READS_PER_MINUTE: NonNegative[int] = 60_000
+    # The same for all users of a tenant together, or an API key without tenant: a sixth of what a
+    # web process can answer. 0 disables the limit.
+    TENANT_READS_PER_MINUTE: NonNegative[int] = 30_000
     # Maximum seconds that a long-poll waits.
     MAX_WAIT: float = 30.0
     # Maximum subscribers (WebSockets, event streams, long-polls) per session and web process.
