@@ -27,6 +27,7 @@ from project.server import delayed_errors
 from project.server.body import LINGER_SECONDS
 from project.server.delayed_errors import DelayedError, send_error
 from project.server.h2_upgrade import UpgradeIgnoringParser
+from project.server.head_buffer import HeadBuffer
 from project.server.write_timeout import WriteTimeoutMixin
 
 # Request line and headers; many times what any client sends.
@@ -197,6 +198,7 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
             self._delayed = (cycle, app)
         else:
             self._running_cycle = cycle
+            cycle.transport = HeadBuffer(self.transport, self.loop)
             super()._start_asgi_task(cycle, app)
 
     def resume_writing(self) -> None:

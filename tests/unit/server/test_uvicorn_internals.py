@@ -92,6 +92,7 @@ ATTRIBUTES: list[tuple[type, str, type]] = [
     (ServerState, "default_headers", list),
     (RequestResponseCycle, "disconnected", bool),
     (RequestResponseCycle, "keep_alive", bool),
+    (RequestResponseCycle, "transport", asyncio.Transport),
     (RequestResponseCycle, "message_event", asyncio.Event),
     (RequestResponseCycle, "more_body", bool),
     (RequestResponseCycle, "response_started", bool),
