@@ -7,7 +7,6 @@ as needed, then returns its result. It does no I/O itself, so one function serve
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
@@ -15,7 +14,7 @@ from redis.exceptions import RedisError
 
 from chat.domain.errors import ParleyError, StoreUnavailable
 from chat.settings import chat_settings
-from chat.store.client import client, map_error, map_redis_errors
+from chat.store.client import client, map_error
 from chat.store.loop_client import loop_client
 from chat.store.routing import Command
 from chat.store.script_errors import script_error
@@ -59,20 +58,18 @@ def store_call(function: Callable[P, Steps[T]]) -> StoreCall[P, T]:
 
 def run(steps: Steps[T]) -> T:
     """Execute the steps of a store call in this thread."""
-    advance: Callable[[], Sequence[Call]] = steps.__next__
-    while True:
-        try:
-            calls = advance()
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        try:
-            with map_redis_errors():
+    try:
+        calls = next(steps)
+        while True:
+            try:
                 replies = run_pipeline(client(), calls)
-        except ParleyError as error:
-            advance = _throw(steps, error)
-        else:
-            advance = _send(steps, replies)
+            except RedisError as error:
+                calls = steps.throw(map_error(error))
+            else:
+                calls = steps.send(replies)
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 async def run_on_loop(steps: Steps[T]) -> T:
@@ -80,22 +77,21 @@ async def run_on_loop(steps: Steps[T]) -> T:
 
     A WAIT runs in a thread: all calls of the loop share the connection that it blocks.
     """
-    advance: Callable[[], Sequence[Call]] = steps.__next__
-    # A cancelled call frees at once what it holds.
-    with closing(steps):
+    try:
+        calls = next(steps)
         while True:
             try:
-                calls = advance()
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            try:
-                with map_redis_errors():
-                    replies = await _run_pipeline_on_loop(calls)
-            except ParleyError as error:
-                advance = _throw(steps, error)
+                replies = await _run_pipeline_on_loop(calls)
+            except RedisError as error:
+                calls = steps.throw(map_error(error))
             else:
-                advance = _send(steps, replies)
+                calls = steps.send(replies)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        # A cancelled call frees at once what it holds.
+        steps.close()
 
 
 async def _run_pipeline_on_loop(calls: Sequence[Call]) -> list[Any]:

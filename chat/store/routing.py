@@ -6,6 +6,7 @@ the replies. Threads (`connection.py`) and event loops (`loop_client.py`) run th
 
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from redis.exceptions import (
@@ -99,6 +100,34 @@ def execute(requests: Sequence[Request], topology: Topology) -> Exchange[list[li
     Raises:
         ConnectionError, TimeoutError: no node replied.
     """
+    run = _execute_on_cluster if topology.is_cluster else _execute_on_server
+    return run(requests, topology)
+
+
+def _execute_on_server(
+    requests: Sequence[Request], topology: Topology
+) -> Exchange[list[list[Any]]]:
+    """Execute requests on the only server."""
+    (node,) = topology.masters
+    commands = [command for request in requests for command in request.commands]
+    tries = MAX_TRIES if commands else 0
+    answer: Answer = []
+    while tries:
+        if not topology.is_available(node):
+            raise TimeoutError("a request timed out a moment ago")
+        answer = (yield Round({node: commands}, 0.0))[node]
+        tries = tries - 1 if isinstance(answer, RedisError) else 0
+    if isinstance(answer, RedisError):
+        if isinstance(answer, TimeoutError):
+            topology.begin_cooldown(node)
+        raise answer
+    replies = iter(answer)
+    return [list(islice(replies, len(request.commands))) for request in requests]
+
+
+def _execute_on_cluster(
+    requests: Sequence[Request], topology: Topology
+) -> Exchange[list[list[Any]]]:
     results: list[list[Any]] = [[]] * len(requests)
     pending = [_Pending(*pair) for pair in enumerate(requests)]
     delay = 0.0
@@ -176,8 +205,6 @@ def _is_redirected(
 ) -> bool:
     """Return whether the request must be sent again, and where to, as its replies say."""
     pending.asked = None
-    if not topology.is_cluster:
-        return False
     for reply in replies:
         if not isinstance(reply, ResponseError):
             continue
