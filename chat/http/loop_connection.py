@@ -42,6 +42,10 @@ class Connection(asyncio.Protocol):
         self._error: Exception | None = None
         self._is_paused = False
         self._waiter: asyncio.Future[None] | None = None
+        # By the loop's clock, when the wait times out, and when the timer checks that. The timer may
+        # have been started for an earlier wait: a timer for each takes longer than most waits.
+        self._deadline = self._checked_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -62,6 +66,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.has_ended = True
         self._error = exc
+        self._stop_timer()
         self._wake()
 
     def send(self, data: bytes) -> None:
@@ -85,17 +90,19 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        timer = loop.call_later(timeout, self._expire, self._waiter)
+        self._deadline = loop.time() + timeout
+        if self._timer is None or self._checked_at > self._deadline:
+            self._start_timer(loop)
         try:
             await self._waiter
         finally:
             self._waiter = None
-            timer.cancel()
 
     def abort(self) -> None:
         """Close the connection at once."""
         transport, self._transport = self._transport, None
         self.has_ended = True
+        self._stop_timer()
         if transport is not None:
             transport.abort()
 
@@ -107,9 +114,24 @@ class Connection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _expire(self, waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
-            waiter.set_exception(TimeoutError("the server sent nothing in time"))
+    def _start_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._stop_timer()
+        self._checked_at = self._deadline
+        self._timer = loop.call_at(self._deadline, self._check_deadline, loop)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check_deadline(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if loop.time() < self._deadline:
+            self._start_timer(loop)
+        else:
+            self._waiter.set_exception(TimeoutError("the server sent nothing in time"))
 
 
 async def resolve_name(host: str, port: int) -> list[AddressInfo]:
