@@ -42,8 +42,8 @@ class Connection(asyncio.Protocol):
         self._error: Exception | None = None
         self._is_paused = False
         self._waiter: asyncio.Future[None] | None = None
-        # By the loop's clock, when the wait times out, and when the timer checks that. The timer may
-        # have been started for an earlier wait: a timer for each takes longer than most waits.
+        # By the loop's clock: when the wait times out, and when the timer checks that. It was often
+        # started for an earlier wait: starting one for each takes longer than most waits.
         self._deadline = self._checked_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 

@@ -1,6 +1,6 @@
 """From the items of a response to what a provider yields."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from chat.domain import Completion, FinishReason, Model, Reasoning
 from chat.domain.errors import ProviderError
@@ -25,37 +25,51 @@ async def read_reply(
         ModelInvalidResponse: the model stopped after whitespace only. If a limit or a filter ended
             the reply, its finish reason explains why it is empty.
     """
-    is_blank = True
-    async for text, other in _filter(items, model, Truncator(stops, strip=strip)):
-        if isinstance(other, Reasoning):
-            yield other
-        if text:
-            is_blank = is_blank and text.isspace()
-            yield text
-        if isinstance(other, Completion):
-            if is_blank:
-                _check_blank(other)
-            yield other
-
-
-async def _filter(
-    items: AsyncGenerator[StreamItem], model: Model, truncator: Truncator
-) -> AsyncGenerator[StreamItem]:
-    remover = None
-    if model.think_tags:
-        remover = Remover(is_prefilled=model.think_tags == "prefilled")
+    reply = _Filter(model, Truncator(stops, strip=strip))
     try:
         async for item in items:
-            for part in remover.feed(item) if remover else (item,):
-                yield truncator.feed(part)
-                if truncator.is_done:
-                    return
+            for part in reply.feed(item):
+                yield part
+            if reply.completion is not None:
+                break
     except (ProviderError, *READ_ERRORS):
-        if rest := truncator.received():
-            yield rest, None
+        if rest := reply.received():
+            yield rest
         raise
+    if reply.completion is not None:
+        yield reply.checked(reply.completion)
 
 
-def _check_blank(completion: Completion) -> None:
-    if completion.finish_reason is FinishReason.STOP:
-        raise invalid_response("no text", "The model returned an empty reply.")
+class _Filter:
+    """Removes reasoning in tags, and what follows a stop sequence."""
+
+    def __init__(self, model: Model, truncator: Truncator) -> None:
+        self._truncator = truncator
+        self._remover: Remover | None = None
+        if model.think_tags:
+            self._remover = Remover(is_prefilled=model.think_tags == "prefilled")
+        self._is_blank = True
+        # Set at the end of the reply.
+        self.completion: Completion | None = None
+
+    def feed(self, item: StreamItem) -> Iterator[str | Reasoning]:
+        """Yield what remains of the next item."""
+        for part in self._remover.feed(item) if self._remover else (item,):
+            text, other = self._truncator.feed(part)
+            if isinstance(other, Reasoning):
+                yield other
+            if text:
+                self._is_blank = self._is_blank and text.isspace()
+                yield text
+            if isinstance(other, Completion):
+                self.completion = other
+                return
+
+    def received(self) -> str:
+        """Return the text that is held back when the stream fails."""
+        return self._truncator.received()
+
+    def checked(self, completion: Completion) -> Completion:
+        if self._is_blank and completion.finish_reason is FinishReason.STOP:
+            raise invalid_response("no text", "The model returned an empty reply.")
+        return completion

@@ -20,8 +20,8 @@ from chat.providers.json_access import SurrogateJoiner, parse_leniently
 
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
-# Events that are read in one pass of the event loop: a server can send thousands in one packet.
-EVENTS_PER_PASS = 100
+# Documents that are read in one pass of the event loop: a server can send thousands in one packet.
+DOCUMENTS_PER_PASS = 100
 
 _DONE = b"[DONE]"
 # Events with another name, such as `ping`, are ignored unless their data is a part of the reply.
@@ -64,26 +64,26 @@ class ModelResponse:
                 head = b""
             yield {}  # some servers send white space until the reply is complete
         parser, count = self._parser(head), 0
-        async for events in self._events(parser, head):
-            for name, data in events:
-                for document in self._documents_of(name, data):
-                    yield document
-                if self.is_done:
-                    await self.body.drain()
-                    return
+        while head:
+            for document in self._documents_in(parser.feed(head)):
+                yield document
                 count += 1
-                if count % EVENTS_PER_PASS == 0:
+                if count % DOCUMENTS_PER_PASS == 0:
                     await asyncio.sleep(0)
-        self._raise_failure()
+            head = b"" if self.is_done else await self.body.read()
+        for document in self._documents_in(iter(()) if self.is_done else parser.end()):
+            yield document
+        if self.is_done:
+            await self.body.drain()
+        else:
+            self._raise_failure()
 
-    async def _events(
-        self, parser: "sse.Parser | _JSONParser", head: bytes
-    ) -> AsyncGenerator[Iterator[sse.Event]]:
-        """Yield the events of each packet, and last those that the end of the body completes."""
-        yield parser.feed(head)
-        while head and (chunk := await self.body.read()):
-            yield parser.feed(chunk)
-        yield parser.end()
+    def _documents_in(self, events: Iterator[sse.Event]) -> Iterator[Document]:
+        """Yield the documents of events up to the end marker, at least one of each."""
+        for name, data in events:
+            yield from self._documents_of(name, data)
+            if self.is_done:
+                return
 
     def _documents_of(self, name: bytes, data: bytes) -> Iterable[Document]:
         try:

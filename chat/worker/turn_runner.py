@@ -208,25 +208,23 @@ async def _read_stream(
         async with aclosing(items):
             with turn.calling():
                 async for item in items:
-                    if isinstance(item, Completion):
+                    if isinstance(item, str):
+                        if not turn.has_output:
+                            await _record_first_text(model, slot, span)
+                        turn.append(item)
+                        turn.raise_if_stopped()
+                    elif isinstance(item, Reasoning):
+                        slot.is_silent = False
+                        turn.append_reasoning(item.text, is_kept=model.reasoning == "keep")
+                    else:
                         _record_completion(item, span)
                         return item
-                    await _record_item(item, model, turn, slot, span)
         raise ModelInvalidResponse
 
 
-async def _record_item(
-    item: str | Reasoning, model: Model, turn: ActiveTurn, slot: HeldSlot, span: Span
-) -> None:
-    if isinstance(item, Reasoning):
-        slot.is_silent = False
-        turn.append_reasoning(item.text, is_kept=model.reasoning == "keep")
-        return
-    if not turn.has_output:
-        span.add_event("first_token")
-        await model_limiter.record_success(model, slot)
-    turn.append(item)
-    turn.raise_if_stopped()
+async def _record_first_text(model: Model, slot: HeldSlot, span: Span) -> None:
+    span.add_event("first_token")
+    await model_limiter.record_success(model, slot)
 
 
 def _record_completion(completion: Completion, span: Span) -> None:

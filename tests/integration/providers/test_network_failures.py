@@ -20,7 +20,7 @@ from chat.domain.errors import (
     ProviderError,
 )
 from chat.providers.openai import OpenAI
-from chat.providers.response import EVENTS_PER_PASS, MAX_DOCUMENT_BYTES
+from chat.providers.response import DOCUMENTS_PER_PASS, MAX_DOCUMENT_BYTES
 from project.runner.process import ROOT
 from tests.harness.ports import free_port
 from tests.integration.fakemodel.server import FakeModel
@@ -206,7 +206,7 @@ def test_other_turns_run_between_the_events_of_one_packet() -> None:
             if isinstance(item, str):
                 seen = seen or passes
         counting.cancel()
-        assert passes - seen >= count / EVENTS_PER_PASS - 1
+        assert passes - seen >= count / DOCUMENTS_PER_PASS - 1
 
     parts = (STREAM, delta("a"), delta("") * count, delta("b"), DONE, END)
     with RawServer(respond(b"".join(parts))) as server:
