@@ -198,7 +198,8 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
             self._delayed = (cycle, app)
         else:
             self._running_cycle = cycle
-            cycle.transport = HeadBuffer(self.transport, self.loop)
+            buffer: Any = HeadBuffer(self.transport, self.loop)
+            cycle.transport = buffer
             super()._start_asgi_task(cycle, app)
 
     def resume_writing(self) -> None:
