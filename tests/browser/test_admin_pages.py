@@ -1,12 +1,13 @@
 """Every page of the admin in light and dark, on a desk and on a phone."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 import requests
 from django.contrib.admin.utils import quote
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, FilePayload, Page, expect
 from redis import Redis
 
 from tests.browser.admin_data import busy_hour, busy_month, counters_after
@@ -109,6 +110,7 @@ def paths_of(session_id: str) -> dict[str, str]:
         "webhook": f"{session}/webhook/",
         "session-history": f"{session}/history/",
         "delete": f"{session}/delete/",
+        "import": "chat/session/import/",
         "user": "user/?tenant=shop&user=customer-0",
         "feedback": "feedback/?rating=all",
         "feedback-one": "feedback/?rating=all&one=1",
@@ -122,6 +124,33 @@ def paths_of(session_id: str) -> dict[str, str]:
         "password": "password_change/",
         "nothing": "nothing/",
     }
+
+
+def confirm_redaction(tab: Page, staffed: Staffed) -> None:
+    tab.goto(f"{staffed.url}/admin/chat/session/{quote(staffed.session_id)}/change/")
+    tab.get_by_role("button", name="Redact").first.click()
+
+
+def confirm_end(tab: Page, staffed: Staffed) -> None:
+    tab.goto(f"{staffed.url}/admin/bans/")
+    tab.get_by_label("Address or network").fill("192.0.2.1")
+    tab.get_by_role("button", name="End all sessions").click()
+
+
+def import_file(tab: Page, staffed: Staffed) -> None:
+    tab.goto(f"{staffed.url}/admin/chat/session/import/")
+    turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hello!"}]
+    file = FilePayload(
+        name="chats.jsonl",
+        mimeType="text/plain",
+        buffer=json.dumps({"messages": turns}).encode(),
+    )
+    tab.get_by_label("File").set_input_files(file)
+    tab.get_by_role("button", name="Import").click()
+
+
+# Pages that the submission of a form shows.
+FORMS = {"confirm": confirm_redaction, "end": confirm_end, "imported": import_file}
 
 
 @pytest.mark.thorough
@@ -142,14 +171,23 @@ def test_every_page_is_accessible_and_fits(
     take_screenshot: Callable[[Page, str], None],
 ) -> None:
     tab = new_context(bypass_csp=True, **options).new_page()
-    log_in(tab, staffed.url)
-    expect(tab.get_by_role("heading", name="Operations")).to_be_visible()  # the front page
-    problems = []
-    for page, path in paths_of(staffed.session_id).items():
-        tab.goto(f"{staffed.url}/admin/{path}")
-        problems += [f"{page}: {each}" for each in violations(tab)]
-        problems += [f"{page}: broken: {each}" for each in tab.evaluate(BROKEN_WORDS)]
+    problems: list[str] = []
+
+    def check(page: str) -> None:
+        problems.extend(f"{page}: {each}" for each in violations(tab))
+        problems.extend(f"{page}: broken: {each}" for each in tab.evaluate(BROKEN_WORDS))
         if overflow := tab.evaluate(OVERFLOW):
             problems.append(f"{page}: {overflow} px too wide")
         take_screenshot(tab, f"admin-{page}-{name}")
+
+    tab.goto(f"{staffed.url}/admin/login/")
+    check("login")
+    log_in(tab, staffed.url)
+    expect(tab.get_by_role("heading", name="Operations")).to_be_visible()  # the front page
+    for page, path in paths_of(staffed.session_id).items():
+        tab.goto(f"{staffed.url}/admin/{path}")
+        check(page)
+    for page, submit in FORMS.items():
+        submit(tab, staffed)
+        check(page)
     assert not problems, "\n".join(problems)
