@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from queue import Empty
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import orjson
@@ -31,6 +31,10 @@ CONNECTION_CLASSES = {
 }
 # Messages that a worker receives in one round trip, so that another one gets some, too.
 MAX_MESSAGES = 16
+# Seconds between receiving messages and requesting the next ones. The event loop, another thread,
+# starts their turns: otherwise it waits until this thread releases the interpreter. Under load, the
+# next round trip returns more messages.
+PAUSE = 0.001
 # Arguments that connections over a Unix socket do not have.
 TCP_ONLY = ("socket_keepalive", "socket_keepalive_options")
 
@@ -130,6 +134,7 @@ class _BatchMixin:
         self._queue_cycle.rotate(queue)
         for message in messages:
             self.connection._deliver(orjson.loads(message), queue)  # noqa: SLF001
+        sleep(PAUSE)
         return True
 
 
