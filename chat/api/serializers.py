@@ -1,6 +1,6 @@
 """Request bodies: their fields and limits."""
 
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from rest_framework import serializers
@@ -39,9 +39,14 @@ class StrictSerializer(serializers.Serializer[Any]):
     # Fields that `null` changes.
     null_changes: frozenset[str] = frozenset()
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of its fields."""
+        return frozenset(self.fields)
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
-            if unknown := data.keys() - self.fields.keys():
+            if unknown := data.keys() - self.names:
                 raise serializers.ValidationError({min(unknown): ["Unknown field."]})
             data = {
                 name: value
@@ -300,12 +305,20 @@ BODIES = (
 
 
 @cache
-def _serializer(serializer_class: type[StrictSerializer]) -> StrictSerializer:
+def _serializer(
+    serializer_class: type[StrictSerializer], absent: frozenset[str] = frozenset()
+) -> StrictSerializer:
     """Return the instance of the process. Creating one takes longer than a validation.
 
-    Threads may share it, because validation does not change it.
+    It lacks the `absent` fields that need not be set and have no default: to skip them would take
+    longer than the rest. Threads may share it, because validation does not change it.
     """
-    return serializer_class()
+    serializer = serializer_class()
+    for name in absent:
+        field = serializer.fields[name]
+        if not field.required and field.default is serializers.empty:
+            del serializer.fields[name]
+    return serializer
 
 
 def validate(serializer_class: type[StrictSerializer], data: Any) -> dict[str, Any]:
@@ -314,5 +327,10 @@ def validate(serializer_class: type[StrictSerializer], data: Any) -> dict[str, A
     Raises:
         ValidationError: DRF's; it names the invalid fields.
     """
-    fields: dict[str, Any] = _serializer(serializer_class).run_validation(data)
+    serializer = _serializer(serializer_class)
+    if isinstance(data, dict) and data.keys() <= serializer.fields.keys():
+        serializer = _serializer(
+            serializer_class, frozenset(serializer.fields.keys() - data.keys())
+        )
+    fields: dict[str, Any] = serializer.run_validation(data)
     return fields
