@@ -3,14 +3,14 @@
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 
 from chat.accounts import client_ip
 from chat.api import probes, responses
@@ -36,6 +36,9 @@ ALLOWED_HEADERS = (
 # Names of headers as browsers list them.
 HEADER_NAMES = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+(, ?[a-z0-9!#$%&'*+.^_`|~-]+)*", re.IGNORECASE)
 MAX_HEADER_NAMES_CHARS = 2000
+# Paths of messages, polls and event streams whose views are remembered, and their length.
+MAX_CACHED_PATHS = 4096
+MAX_CACHED_CHARS = 100
 
 
 def mark_as_api(view: F) -> F:
@@ -104,8 +107,10 @@ class APIMiddleware:
 
     def _view(self, request: HttpRequest, path: str) -> Handler | None:
         """Return the view of an API path or of an unknown path; `None` for paths of the site."""
+        urlconf = getattr(request, "urlconf", None)
+        is_hot = urlconf is not None and len(path) <= MAX_CACHED_CHARS
         try:
-            match = resolve(path, getattr(request, "urlconf", None))
+            match = _resolve_cached(path, urlconf) if is_hot else resolve(path, urlconf)
         except Resolver404:
             return None
         # A POST to a mistyped path must return 404, not a CSRF error.
@@ -113,6 +118,12 @@ class APIMiddleware:
             return None
         request.resolver_match = match
         return partial(match.func, **match.kwargs)
+
+
+@lru_cache(maxsize=MAX_CACHED_PATHS)
+def _resolve_cached(path: str, urlconf: str) -> ResolverMatch:
+    """Return the view of a path. Django compares it with a regular expression for each route."""
+    return resolve(path, urlconf)
 
 
 def _accepts_any_host(request: HttpRequest) -> bool:
