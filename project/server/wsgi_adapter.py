@@ -68,12 +68,12 @@ class WSGIAdapter:
             environ["wsgi.input"] = await self.bodies.read(body, environ, receive)
             if self.rejects_bodies and (error := environ.get(BODY_ERROR)):
                 read_limits.count_rejected(body.owner, max(body.received, body.content_length))
-                return _close_after(_convert_response(error_response_without_request(error)))
+                return _close_after(convert_response(error_response_without_request(error)))
             response = await self._run_unless_dropped(environ, body)
         except asyncio.CancelledError:
             if not body.is_dropped:
                 raise
-            response = _convert_response(error_response_without_request(dropped()))
+            response = convert_response(error_response_without_request(dropped()))
         finally:
             body.release()
         if body.is_dropped or not body.is_complete:
@@ -108,7 +108,7 @@ def without_request_signals(handler: WSGIHandler) -> Callable[[Environ], Respons
     """
 
     def get_response(environ: Environ) -> Response:
-        return _convert_response(handler.get_response(WSGIRequest(environ)))
+        return convert_response(handler.get_response(WSGIRequest(environ)))
 
     return get_response
 
@@ -121,14 +121,15 @@ def with_request_signals(handler: WSGIHandler) -> Callable[[Environ], Response]:
         signals.request_started.send(sender=WSGIHandler, environ=environ)
         response = handler.get_response(WSGIRequest(environ))
         try:
-            return _convert_response(response)
+            return convert_response(response)
         finally:
             response.close()
 
     return get_response
 
 
-def _convert_response(response: HttpResponseBase) -> Response:
+def convert_response(response: HttpResponseBase) -> Response:
+    """Return a response as ASGI servers take it."""
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]
     headers.extend(
         (b"set-cookie", cookie.OutputString().encode()) for cookie in response.cookies.values()
