@@ -5,13 +5,17 @@ that other load on the machine counts for both. The client polls its session, an
 
 A real attacker uses another machine. Here, its process has the kernel's policy for idle time
 (SCHED_IDLE), so that it takes no CPU from the servers while they have work, and from the client
-neither. It still sends as fast as they answer. `BENCH_ATTACKS` chooses attacks: `S43,S48`.
+neither. It still sends as fast as they answer.
+
+`BENCH_ATTACKS` chooses attacks: `S43,S48`. With `BENCH_PROXY=nginx`, all requests pass through the
+nginx of docker-compose.yml with its limits; without it, clients reach the web process directly.
 """
 
 import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPException
 from itertools import cycle
 from multiprocessing import get_context
@@ -25,6 +29,7 @@ import orjson
 
 from chat.accounts import subjects
 from chat.conversation import ending
+from tests.harness.compose_nginx import start_nginx
 from tests.harness.stack import Stack, port_of
 from tests.harness.webhook_receiver import WebhookReceiver, hang
 from tests.integration.api.client import APIClient
@@ -34,6 +39,8 @@ from tests.integration.server.attacks import ATTACKER, HEALTHY, Attack, Measurem
 ROUNDS, SECONDS = int(os.environ.get("BENCH_ROUNDS", "3")), 6.0
 # The first words of the attacks to run; all if it is empty.
 CHOSEN = tuple(filter(None, os.environ.get("BENCH_ATTACKS", "").split(",")))
+# Whether nginx is in front.
+HAS_PROXY = os.environ.get("BENCH_PROXY") == "nginx"
 # Seconds for an attack to take effect.
 START = 1.0
 # Seconds between two polls, and between two turns.
@@ -47,6 +54,7 @@ SETTINGS = {
     "CHAT_ADDRESS_READS_PER_MINUTE": "6000",
     "CHAT_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
     "CHAT_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/16",
+    "CHAT_TRUSTED_PROXIES": "127.0.0.1" if HAS_PROXY else "",
 }
 
 
@@ -159,7 +167,8 @@ def read_slowly(url: str) -> None:
     while True:
         with Attack(url) as attack:
             for _ in range(100):
-                attack.read_slowly(owner, f"{owner.path}/messages?limit=200")
+                with suppress(OSError):
+                    attack.read_slowly(owner, f"{owner.path}/messages?limit=200")
             time.sleep(0.5)
 
 
@@ -167,7 +176,8 @@ def log_in_unfinished(url: str) -> None:
     while True:
         with Attack(url) as attack:
             for _ in range(100):
-                attack.send_unfinished("/admin/login/", size=1024 * 1024)
+                with suppress(OSError):
+                    attack.send_unfinished("/admin/login/", size=1024 * 1024)
 
 
 def open_streams(url: str) -> None:
@@ -177,9 +187,11 @@ def open_streams(url: str) -> None:
     with Attack(url) as attack:
         for _ in range(24):
             for owner in owners:
-                attack.open_stream(owner)
+                with suppress(OSError):
+                    attack.open_stream(owner)
         while True:
-            attack.open_stream(owners[0])
+            with suppress(OSError):
+                attack.open_stream(owners[0])
             time.sleep(0.01)
 
 
@@ -243,6 +255,7 @@ def compare(
         time.sleep(START)
         for name, times in measure(url, sessions).items():
             attacked[name] += times
+        assert process.is_alive(), "the attack has ended"
         process.kill()
         process.join()
         ending.end_sessions(subjects.from_address(ATTACKER), by="bench")
@@ -258,9 +271,14 @@ def _p(times: list[float]) -> tuple[float, float]:
 def main(directory: Path) -> None:
     """Print one line per attack and kind of request."""
     stack = Stack(directory / "stack", env=SETTINGS, redis_port=port_of(os.environ["REDIS_URL"]))
-    try:
+    with ExitStack() as started:
+        started.callback(stack.shut_down)
         stack.start()
         url = stack.web().url
+        if HAS_PROXY:
+            proxy = start_nginx(directory / "nginx", urlsplit(url).port or 0)
+            started.callback(proxy.ensure_stopped)
+            url = proxy.url
         opener = Client(url, HEALTHY)
         sessions = [opener.open() for _ in range(SESSIONS)]
         print(f"{'attack':30}{'request':10}{'p50':>8}{'p99':>8}{'attacked p50':>15}{'p99':>8}")
@@ -272,5 +290,3 @@ def main(directory: Path) -> None:
                 (p50, p99), (hit_p50, hit_p99) = _p(quiet[kind]), _p(attacked[kind])
                 print(f"{name:30}{kind:10}{p50:8.1f}{p99:8.1f}{hit_p50:15.1f}{hit_p99:8.1f}"
                       f"{hit_p99 / p99:8.2f}")  # fmt: skip
-    finally:
-        stack.shut_down()

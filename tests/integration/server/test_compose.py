@@ -5,7 +5,6 @@ Only what the containers provide is replaced: host names, ports, directories and
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -25,7 +24,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from project.runner import commands, redis_server
 from project.runner.healthcheck import is_healthy
 from project.runner.process import ROOT, Program
-from tests.harness.documented_proxies import NGINX
+from tests.harness.compose_nginx import start_nginx
 from tests.harness.keys import create_key
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
@@ -116,7 +115,7 @@ def key(web_env: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def url(start: Start, web_env: dict[str, str], home: Path) -> str:
+def url(start: Start, web_env: dict[str, str], home: Path) -> Iterator[str]:
     """The URL of the proxy in front of the web process; with a worker and the fake model."""
     web_port, model_port = free_port(), free_port()
     model = SERVICES["model"]["command"]
@@ -124,29 +123,9 @@ def url(start: Start, web_env: dict[str, str], home: Path) -> str:
     env = web_env | {"MODEL_URL": f"http://127.0.0.1:{model_port}/v1"}
     start("web", tuple(commands.web(port=web_port, env={}).argv), web_port, **env)
     start("worker", tuple(commands.worker(env={}).argv), web_port, **env)
-    return start_nginx(start, home / "nginx", web_port)
-
-
-def start_nginx(start: Start, directory: Path, web_port: int) -> str:
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
-    if nginx is None:
-        pytest.skip("nginx is not installed; run scripts/proxies")
-    port = free_port()
-    for mount in SERVICES["proxy"]["volumes"]:
-        source, target, _ = mount.split(":")
-        path = directory / Path(target).relative_to("/etc/nginx")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = (
-            (ROOT / source)
-            .read_text()
-            .replace("server web:8000 max_fails=0;", f"server 127.0.0.1:{web_port};")
-        )
-        text = text.replace("listen 8080 default_server;", f"listen 127.0.0.1:{port};")
-        path.write_text(text.replace("/dev/stdout", f"{directory}/log"))
-    main = NGINX.format(directory=directory).replace("include sites-enabled/*;", "")
-    (directory / "nginx.conf").write_text(main)
-    argv = (nginx, "-p", str(directory), "-c", str(directory / "nginx.conf"))
-    return str(start("nginx", argv, port).url)
+    proxy = start_nginx(home / "nginx", web_port)
+    yield proxy.url
+    proxy.ensure_stopped()
 
 
 @pytest.mark.thorough
