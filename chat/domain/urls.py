@@ -14,11 +14,13 @@ MAX_URL_CHARS = 2048
 # No zone (`fe80::1%eth0`): it has a meaning on this machine only.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 # Networks that some releases of Python report as public: protocol and site-local networks, and IPv6
-# networks whose addresses embed IPv4 addresses (compatible, translated, Teredo, 6to4).
+# networks whose addresses embed IPv4 addresses (compatible, translated, Teredo, 6to4). And Azure's
+# metadata service for the agent of a virtual machine.
 _NOT_PUBLIC = [
     ipaddress.ip_network(text)
     for text in (
         "192.0.0.0/24",
+        "168.63.129.16/32",
         "192.88.99.0/24",
         "fec0::/10",
         "::/96",
@@ -26,6 +28,7 @@ _NOT_PUBLIC = [
         "64:ff9b:1::/48",
         "2001::/32",
         "2002::/16",
+        "3fff::/20",
     )
 ]
 # Ends of names that only private networks, or a machine itself, resolve.
