@@ -25,6 +25,12 @@ DEFAULTS: dict[str, Any] = {
     "ws": "project.server.websocket_protocol:WebSocketProtocol",
     # A WebSocket takes the same messages as the REST API.
     "ws_max_size": chat_settings.MAX_BODY_BYTES,
+    # Unfinished frames are counted by the bytes received: compressed, 3 kB may hold 3 MB.
+    "ws_per_message_deflate": False,
+    # CHAT_TRUSTED_PROXIES says whose X-Forwarded-For headers are believed.
+    "proxy_headers": False,
+    # Some URLs contain tokens.
+    "access_log": False,
 }
 
 if find_spec("uvloop"):  # it is not available for all platforms
