@@ -69,7 +69,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
-        self._share = SweepShare(turn_runner.WORKER_ID)
+        self._share = SweepShare(turn_runner.worker_id())
         self._rollup = sweeper.HourlyRollup()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -84,7 +84,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
         worker.pool.run_own_turns(partial(request_log.run_own, tasks.wake_up))
         worker.pool.event_loop.run(self._start(worker.pool.event_loop))
         # Celery's own line follows once it has connected to the broker.
-        logger.info("%s runs turns: it is ready.", turn_runner.WORKER_ID)
+        logger.info("%s runs turns: it is ready.", turn_runner.worker_id())
 
     def close(self, worker: Any) -> None:  # noqa: ARG002  # Celery's signature
         """Stop claiming turns."""
@@ -115,7 +115,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
         with suppress(StoreUnavailable):
             await counters.write.on_loop()
         with suppress(StoreUnavailable):  # the entry expires
-            await workers.unregister.on_loop(turn_runner.WORKER_ID)
+            await workers.unregister.on_loop(turn_runner.worker_id())
 
     async def _run_sweeper(self) -> None:
         while True:
@@ -148,7 +148,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
         """Record a heartbeat, and learn which workers share the sweep."""
         self._share.update([])
         running = len(active_turns)
-        self._share.update(await health.heartbeat(turn_runner.WORKER_ID, running=running))
+        self._share.update(await health.heartbeat(turn_runner.worker_id(), running=running))
 
 
 async def _check_partitions() -> None:

@@ -25,4 +25,4 @@ async def wake_up(*, session_id: str, **_: object) -> None:
 @shared_task(name=ANSWER_PROBE, base=PlainTask)
 async def answer_probe(*, probe_id: str, **_: object) -> None:
     """Answer a probe of doctor."""
-    await probe.answer(probe_id, turn_runner.WORKER_ID)
+    await probe.answer(probe_id, turn_runner.worker_id())

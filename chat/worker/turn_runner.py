@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 from chat.conversation import context_window, llms, policies
@@ -54,9 +55,6 @@ from chat.worker.wake_ups import wake_ups
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# The id of this process in its claims.
-WORKER_ID = f"{socket.gethostname()}:{os.getpid()}"
-
 STATUS_OF = {
     FinishReason.STOP: Status.COMPLETED,
     FinishReason.LENGTH: Status.INCOMPLETE,
@@ -66,6 +64,12 @@ STATUS_OF = {
 WRITE_RETRY_INTERVAL = 0.25
 
 
+@cache
+def worker_id() -> str:
+    """Return the id of this process in its claims. A forked process has its own."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 async def run_next_turn(session_id: str) -> None:
     """Run the session's next turn, if any, and wake a worker for the one after it."""
     if active_turns.is_draining:
@@ -73,7 +77,7 @@ async def run_next_turn(session_id: str) -> None:
         return
     with log_context(session=session_id):
         try:
-            claim = await leases.claim.on_loop(session_id, nonce=random_id(), worker=WORKER_ID)
+            claim = await leases.claim.on_loop(session_id, nonce=random_id(), worker=worker_id())
         except StoreUnavailable as error:
             logger.warning("Could not claim the turn; the sweeper will retry: %s", error.__cause__)
             return
