@@ -87,11 +87,6 @@ def _keep_newest_files(messages: Sequence[PromptMessage]) -> Sequence[PromptMess
     return kept[::-1]
 
 
-def estimate_call(prompt: Prompt, model: Model) -> int:
-    """Estimate the tokens of a call: its prompt and the longest possible reply."""
-    return estimate_prompt(prompt) + max_reply_tokens(prompt.options, model)
-
-
 def max_reply_tokens(options: Options, model: Model) -> int:
     """Return the tokens of the longest possible reply."""
     return min(options.max_tokens or model.max_tokens, model.max_tokens)
@@ -109,12 +104,11 @@ def estimate_format(options: Options) -> int:
 
 def estimate_message(message: PromptMessage) -> int:
     """Estimate the tokens of a message in a prompt."""
-    parts = sum(part.tokens for part in message.parts)
-    return TOKENS_PER_MESSAGE + estimate_text(message.content) + parts
-
-
-def estimate_text(text: str) -> int:
-    return -(-len(text.encode()) // BYTES_PER_TOKEN)
+    text, parts = message.content, message.parts
+    # Python knows whether a text is ASCII.
+    size = len(text) if text.isascii() else len(text.encode())
+    text_tokens = TOKENS_PER_MESSAGE + -(-size // BYTES_PER_TOKEN)
+    return text_tokens + sum(part.tokens for part in parts) if parts else text_tokens
 
 
 def _check_fixed_part(messages: Sequence[PromptMessage], claim: Claim, model: Model) -> int:

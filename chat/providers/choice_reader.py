@@ -12,9 +12,6 @@ from chat.providers.base import ACTIVITY, StreamItem
 from chat.providers.json_access import get_path, get_token_count
 from chat.providers.response import Document, ModelResponse, unexpected_end
 
-# Where vendors put the usage: in a separate chunk or with a choice; Groq; llama.cpp.
-_USAGE_PATHS: tuple[tuple[str | int, ...], ...] = (("usage",), ("x_groq", "usage"), ("timings",))
-_USAGE_KEYS = {path[0] for path in _USAGE_PATHS}
 _PROMPT_TOKENS = ("prompt_tokens", "input_tokens", "prompt_n")
 _COMPLETION_TOKENS = ("completion_tokens", "output_tokens", "predicted_n")
 # Prompt tokens from the vendor's cache: OpenAI and most others; the names of its Responses API;
@@ -133,11 +130,14 @@ class ChoiceReader(ABC):
 
     def _keep_usage(self, document: Document, choice: Choice) -> None:
         """Keep the usage of a chunk unless it is less plausible than an earlier one."""
-        if _USAGE_KEYS.isdisjoint(document) and "usage" not in choice:
-            return
-        found = (get_path(document, *path) for path in _USAGE_PATHS)
-        # OpenAI sends null with every chunk but the last; Moonshot sends usage with the choice.
-        for usage in filter(None, (*found, choice.get("usage"))):
+        usages = (
+            # OpenAI sends null with every chunk but the last, which only has the usage.
+            document.get("usage"),
+            get_path(document, "x_groq", "usage") if "x_groq" in document else None,
+            document.get("timings"),  # llama.cpp
+            choice.get("usage"),  # Moonshot
+        )
+        for usage in filter(None, usages):
             prompt, completion = _count(usage, _PROMPT_TOKENS), _count(usage, _COMPLETION_TOKENS)
             if prompt is None or completion is None:
                 continue

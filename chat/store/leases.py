@@ -94,7 +94,7 @@ def _parse_claim(session_id: str, nonce: str, result: list[Any]) -> Claim:
         traceparent=request.get("traceparent", ""),
         accepted_at=reply["created_at"],
         claimed_at=reply["started_at"],
-        history=[_parse_history(orjson.loads(message)) for message in reversed(result[10:])],
+        history=_parse_history(result[10:]),
         identity=_parse_identity(identity),
     )
 
@@ -114,16 +114,22 @@ def _known_fields(kind: type[Context | Options], stored: dict[str, Any]) -> dict
     return {name: value for name, value in stored.items() if name in KNOWN_FIELDS[kind]}
 
 
-def _parse_history(stored: dict[str, Any]) -> HistoryMessage:
+def _parse_history(messages: list[bytes]) -> list[HistoryMessage]:
+    """Parse stored messages, the newest first; return the oldest first."""
+    history = [_parse_message(stored) for stored in orjson.loads(b"[%b]" % b",".join(messages))]
+    return history[::-1]
+
+
+def _parse_message(stored: dict[str, Any]) -> HistoryMessage:
     return HistoryMessage(
-        id=stored["id"],
-        role=ROLES[stored["role"]],
-        content=stored["content"],
-        status=STATUSES[stored["status"]],
-        reply_to=stored["reply_to"],
-        replaces=stored.get("replaces"),
-        attempt=stored["attempt"],
-        parts=_parse_parts(stored.get("parts", ())),
+        stored["id"],
+        ROLES[stored["role"]],
+        stored["content"],
+        STATUSES[stored["status"]],
+        stored["reply_to"],
+        stored.get("replaces"),
+        stored["attempt"],
+        _parse_parts(stored["parts"]) if "parts" in stored else (),
     )
 
 

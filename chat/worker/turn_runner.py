@@ -130,28 +130,30 @@ async def _attempt_prompt(claim: Claim, model: Model, prompt: Prompt) -> None:
     turn = ActiveTurn(claim, model.timeouts, prompt_tokens=tokens)
     active_turns.add(turn)
     try:
-        blocked = await _acquire_slot(claim, model, prompt)
+        blocked = await _acquire_slot(claim, model, prompt, turn)
         if blocked is not None:
             await _commit(claim, blocked, turn)
             return
         async with model_limiter.hold_slot(model, claim.model_caller) as slot:
             refused = await budget_reservations.reserve(claim, model, prompt, turn)
             decision = refused or attempt_usage.with_estimate(
-                await _call_model(claim, model, prompt, turn, slot), prompt, turn
+                await _call_model(claim, model, prompt, turn, slot), turn
             )
-        charge = NO_CHARGE if refused else attempt_usage.measure(decision, prompt, turn)
+        charge = NO_CHARGE if refused else attempt_usage.measure(decision, turn)
         await _commit(claim, decision, turn, charge)
     finally:
         active_turns.remove(turn)
 
 
-async def _acquire_slot(claim: Claim, model: Model, prompt: Prompt) -> Decision | None:
+async def _acquire_slot(
+    claim: Claim, model: Model, prompt: Prompt, turn: ActiveTurn
+) -> Decision | None:
     """Return `None` if the model may be called now, else the decision because it is blocked."""
     try:
         delay = await model_limiter.acquire(
             model,
             claim.model_caller,
-            tokens=context_window.estimate_call(prompt, model),
+            tokens=turn.prompt_tokens + context_window.max_reply_tokens(prompt.options, model),
             max_wait=claim.seconds_left,
         )
     except StoreUnavailable as error:
@@ -194,7 +196,7 @@ async def _call_model(
         status=STATUS_OF[completion.finish_reason],
         finish_reason=completion.finish_reason,
         model=model.name,
-        usage=completion.usage or attempt_usage.estimate(prompt, turn),
+        usage=completion.usage or attempt_usage.estimate(turn),
     )
 
 
