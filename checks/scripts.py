@@ -31,6 +31,8 @@ REJECTED_WHEN_FULL = {
 # A declared key: by its index, or by the name of its variable.
 KEY = re.compile(r"(KEYS\[[^]]+\]|[A-Z_]+|key|log)$")
 CALL = re.compile(r"redis\.call\('(\w+)'(?:, ([^,()]+))?")
+# Fields that the files of `lib/` use, and whose absence would go unnoticed: a text may be missing.
+READ_BY_SCRIPTS = ("owner", "party", "tokens")
 FORBIDDEN = {"KEYS", "SCAN", "EVAL", "FLUSHALL", "FLUSHDB", "RANDOMKEY", "SORT"}
 MAX_LINES = 60  # without comments and empty lines
 
@@ -89,6 +91,17 @@ def _described(header: list[str]) -> set[int]:
     return numbers
 
 
+def fields() -> Iterator[str]:
+    """A script reads the fields of the session that its includes use."""
+    for path in SCRIPTS:
+        source = read_script(path.stem).source
+        calls = "".join(re.findall(r"^read\(([^)]*)\)", source, re.MULTILINE))
+        read = re.findall(r"'(\w+)'", calls)
+        for name in READ_BY_SCRIPTS:
+            if re.search(rf"\bs\.{name}\b", source) and name not in read:
+                yield f"{at(path)}: read the field {name}"
+
+
 def buckets() -> Iterator[str]:
     """Lua and Python count latencies in the same buckets."""
     path = SCRIPTS_DIR / "lib" / "counters.lua"
@@ -97,4 +110,4 @@ def buckets() -> Iterator[str]:
         yield f"{at(path, 'BUCKETS_MS')}: expected the BUCKETS_MS of chat/store/metrics.py"
 
 
-CHECKS = (flags, declared_keys, headers, buckets)
+CHECKS = (flags, declared_keys, headers, fields, buckets)

@@ -14,7 +14,7 @@ ID_PREFIX = "ses_"
 
 
 class SessionKeys(NamedTuple):
-    """KEYS[1-21] of every script that acts on a session, in this order; of some, the first of them.
+    """KEYS of every script that acts on a session, in this order: those that it uses.
 
     The first six, `deliveries` and `files` belong to the session; the rest to its partition,
     permanent unless noted.

@@ -31,7 +31,7 @@ from chat.domain import (
 from chat.domain.errors import LeaseLost
 from chat.domain.files import Part
 from chat.settings import chat_settings
-from chat.store import budgets, counters, keys
+from chat.store import budgets, counters
 from chat.store.calls import Steps, ask, ask_all, checked, store_call
 from chat.store.client import is_programming_error, unavailable
 from chat.store.clock import redis_clock
@@ -45,8 +45,6 @@ ROLES = {role.value: role for role in Role}
 STATUSES = {status.value: status for status in Status}
 # Members of stored JSON objects that this version knows.
 KNOWN_FIELDS = {kind: {field.name for field in fields(kind)} for kind in (Context, Options)}
-# `append` and `renew` get only the KEYS up to the last one that they need: each takes Redis time.
-WRITE_KEYS = keys.SessionKeys._fields.index("due") + 1
 
 
 @store_call
@@ -164,8 +162,7 @@ def _renew(lease: Lease) -> ScriptCall:
 
 def _write(name: str, lease: Lease, *args: Arg) -> ScriptCall:
     lease_ms = milliseconds(chat_settings.LEASE_TTL)
-    call = script_call(name, lease.session_id, lease.fence, lease.nonce, lease_ms, *args)
-    return ScriptCall(call.script, call.keys[:WRITE_KEYS], call.args)
+    return script_call(name, lease.session_id, lease.fence, lease.nonce, lease_ms, *args)
 
 
 def _parse_flush(reply: Any) -> bool | Exception:

@@ -2,12 +2,12 @@
 
 A script lists the files of `lua/lib/` that it needs in lines such as `-- include: session events`.
 They are inserted there in that order (the idea is BullMQ's `--- @include`). A file of `lib/` can
-include others, which are inserted before it; each is inserted once.
+include others, which are inserted before it; each is inserted once. What the script does not use
+of them is left out, see `lua_source.py`.
 """
 
 import hashlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,14 +16,13 @@ from typing import Any, TypeAlias
 from redis.exceptions import NoScriptError, RedisError
 
 from chat.settings import chat_settings
-from chat.store import keys, routing
+from chat.store import keys, lua_source, routing
 from chat.store.client import StoreClient, client, map_redis_errors
 from chat.store.routing import Arg, Command, Exchange, Request
 from chat.store.script_errors import script_error
 from chat.store.topology import Node, Topology
 
 SCRIPTS_DIR = Path(__file__).parent / "lua"
-INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,8 @@ class Script:
 
     source: str
     sha: str
+    # Of the session's keys that it takes; None for all.
+    key_positions: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +51,19 @@ Call: TypeAlias = ScriptCall | Command
 @cache
 def read_script(name: str) -> Script:
     """Return the script `lua/<name>.lua`, in the form for the server that `REDIS_URL` names."""
-    source = _with_includes((SCRIPTS_DIR / f"{name}.lua").read_text(), set())
+    source, key_positions = lua_source.assemble(SCRIPTS_DIR, name)
     if client().topology.is_cluster:  # see pubsub.py
         source = source.replace("redis.call('PUBLISH'", "redis.call('SPUBLISH'")
-    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
-
-
-def _with_includes(text: str, included: set[str]) -> str:
-    """Replace the lines that name files of `lib/` by those files, unless they are `included`."""
-    return INCLUDE.sub(lambda line: "".join(_files(line[1].split(), included)), text)
-
-
-def _files(names: Sequence[str], included: set[str]) -> Iterator[str]:
-    for name in names:
-        if name not in included:
-            included.add(name)
-            yield _with_includes((SCRIPTS_DIR / "lib" / f"{name}.lua").read_text(), included)
+    sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    return Script(source, sha, key_positions)
 
 
 def script_call(name: str, session_id: str, *args: Arg) -> ScriptCall:
     """Return the call of a script that acts on one session."""
     common = (session_id, _size_limits(), key_ttl_margin())
-    return ScriptCall(read_script(name), keys.for_session(session_id), (*common, *args))
+    script, own = read_script(name), keys.for_session(session_id)
+    selected = own if script.key_positions is None else [own[i] for i in script.key_positions]
+    return ScriptCall(script, selected, (*common, *args))
 
 
 def call_with_delivery_keys(name: str, session_id: str, *args: Arg) -> ScriptCall:

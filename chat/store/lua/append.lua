@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Append a delta to the running reply, and renew the lease if a third of it has passed.
--- include: delta_event
+-- include: session_keys delta_event
 --
--- KEYS[1-7]     see lib/session.lua
+-- KEYS          see lib/session.lua
 -- ARGV[1-5]     see lib/session.lua and lib/lease.lua
 -- LEASE         ms
 -- OFFSET        bytes of the output before the delta
@@ -19,7 +19,6 @@ local LEASE, OFFSET, DELTA, PROMPT_TOKENS = unpack(ARGV, 6)
 -- Nearly every call: more text, while the lease need not be renewed nor the log be trimmed. It returns
 -- before the functions below are created, which takes longer than the rest.
 do
-  local SESSION, PARTIAL, LOG, EVENTS = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
   local nonce, fence, turn, stored, lease_until, newest, log_end, log_start, log_bytes, turn_start,
     cancel_requested = unpack(redis.call('HMGET', SESSION, 'nonce', 'fence', 'running_turn',
       'partial_bytes', 'lease_until', 'seq', 'log_end', 'log_start', 'log_bytes', 'turn_start',
@@ -44,8 +43,8 @@ do
   end
 end
 -- include: session events counters message_json lease deltas
-read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'lease_until', 'deadline',
-  'next_deadline', 'cancel_requested', 'partial_bytes', 'started_at', 'keys_expire_at')
+read('schema', 'running_turn', 'fence', 'nonce', 'lease_until', 'deadline', 'next_deadline',
+  'cancel_requested', 'partial_bytes', 'started_at', 'keys_expire_at')
 local err = check_lease()
 if err then return { err } end
 local delta = new_text(OFFSET, DELTA)

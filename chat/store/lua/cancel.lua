@@ -13,9 +13,9 @@
 --   CANCEL_REQUESTED reply is_new   is_new: 0 if the flag was set before
 --   ALREADY reply                   the turn has ended
 --   MESSAGE_NOT_FOUND | SESSION_NOT_FOUND | SESSION_EXPIRED
-read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'partial_bytes', 'bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'cancel_requested',
-  'has_items')
+read('schema', 'owner', 'party', 'tokens', 'token_hash', 'expires_at', 'running_turn', 'head',
+  'tail', 'waiting', 'attempt', 'partial_bytes', 'bytes', 'ttl', 'max_expires_at',
+  'keys_expire_at', 'cancel_requested', 'has_items')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local turn = math.ceil(ARGV[5] / 2)

@@ -21,10 +21,10 @@
 --   WAITING    the next turn waits for its retry, or for a check of the clock
 --   SESSION_GONE
 local NONCE, WORKER, LEASE, CONTEXT, MAX_NUMBERS, LATEST = unpack(ARGV, 4)
-read('schema', 'running_turn', 'nonce', 'finished_nonce', 'head', 'tail', 'first_message',
-  'waiting', 'fence', 'attempt', 'retry_at', 'deadline', 'next_deadline', 'model', 'system_prompt',
-  'context', 'partial_bytes', 'bytes', 'expires_at', 'ttl', 'max_expires_at', 'keys_expire_at',
-  'tenant', 'user', 'api_key', 'addresses')
+read('schema', 'owner', 'party', 'tokens', 'running_turn', 'nonce', 'finished_nonce', 'head',
+  'tail', 'first_message', 'waiting', 'fence', 'attempt', 'retry_at', 'deadline', 'next_deadline',
+  'model', 'system_prompt', 'context', 'partial_bytes', 'bytes', 'expires_at', 'ttl',
+  'max_expires_at', 'keys_expire_at', 'tenant', 'user', 'api_key', 'addresses')
 if not s.schema then return { 'SESSION_GONE' } end
 if s.finished_nonce == NONCE then return { 'EMPTY' } end
 if s.running_turn ~= 0 and s.nonce ~= NONCE then return { 'LEASED' } end

@@ -9,7 +9,7 @@
 -- Replies:
 --   DELETED holders   of the session's quotas, or ''
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
-read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting')
+read('schema', 'owner', 'party', 'token_hash', 'expires_at', 'running_turn', 'waiting')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local holders = redis.call('HGET', SESSION, 'quota_holders') or ''

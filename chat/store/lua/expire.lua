@@ -10,8 +10,8 @@
 -- Replies:
 --   ENDED | SESSION_NOT_FOUND
 --   SESSION_EXPIRED   the session has expired before
-read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'partial_bytes', 'prompt_tokens', 'nonce', 'bytes')
+read('schema', 'owner', 'party', 'tokens', 'token_hash', 'expires_at', 'running_turn', 'head',
+  'tail', 'waiting', 'attempt', 'partial_bytes', 'prompt_tokens', 'nonce', 'bytes')
 local err = authorize(ARGV[4])
 if err then return { err } end
 if s.running_turn ~= 0 then

@@ -21,9 +21,9 @@
 --   ALREADY                                       this claim has finished
 --   LEASE_LOST | SESSION_GONE
 local OFFSET, DELTA, STATUS, MODEL, RESULT, GRACE, TOKENS, USAGE, IS_RESERVED = unpack(ARGV, 6)
-read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'head', 'tail', 'waiting',
-  'attempt', 'partial_bytes', 'bytes', 'started_at', 'ttl', 'max_expires_at', 'keys_expire_at',
-  'tokens_used', 'budget_resets_at')
+read('schema', 'owner', 'party', 'tokens', 'running_turn', 'fence', 'nonce', 'head', 'tail',
+  'waiting', 'attempt', 'partial_bytes', 'bytes', 'started_at', 'ttl', 'max_expires_at',
+  'keys_expire_at', 'tokens_used', 'budget_resets_at')
 local err = check_lease()
 if err then return { err } end
 local delta = new_text(OFFSET, DELTA)

@@ -16,10 +16,10 @@
 --   EXPIRED holders   the session had expired and was removed; of its quotas, or ''
 --   WAKE nonce   a turn waits for a worker; nonce: of the claim that was lost, or ''
 --   LIVE nonce   nothing to do before the new due time, or before a check of the clock
-read('schema', 'running_turn', 'head', 'tail', 'waiting', 'attempt', 'retry_at', 'lease_until',
-  'deadline', 'next_deadline', 'cancel_requested', 'partial_bytes', 'prompt_tokens', 'nonce',
-  'bytes', 'expires_at', 'ttl', 'max_expires_at', 'keys_expire_at', 'tokens_used',
-  'budget_resets_at')
+read('schema', 'owner', 'party', 'tokens', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
+  'retry_at', 'lease_until', 'deadline', 'next_deadline', 'cancel_requested', 'partial_bytes',
+  'prompt_tokens', 'nonce', 'bytes', 'expires_at', 'ttl', 'max_expires_at', 'keys_expire_at',
+  'tokens_used', 'budget_resets_at')
 if not s.schema then
   forget_expired()
   return { 'GONE' }

@@ -28,9 +28,9 @@
 --   OWNER_QUEUE_FULL | QUEUE_FULL | SESSION_FULL | IDEMPOTENCY_MISMATCH | MESSAGE_NOT_FOUND
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
-read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'ttl',
-  'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'retry_at',
-  'next_deadline', 'tokens_used', 'budget_resets_at', 'bytes', 'kept_bytes', 'quota')
+read('schema', 'owner', 'party', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail',
+  'waiting', 'ttl', 'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until',
+  'retry_at', 'next_deadline', 'tokens_used', 'budget_resets_at', 'bytes', 'kept_bytes', 'quota')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local response = first_response(ARGV[12], ARGV[13])

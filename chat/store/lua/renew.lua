@@ -2,7 +2,7 @@
 -- Renew the lease of a running turn that has no new text.
 -- include: session lease
 --
--- KEYS[1-7]  see lib/session.lua
+-- KEYS       see lib/session.lua
 -- ARGV[1-5]  see lib/session.lua and lib/lease.lua
 -- LEASE      ms
 --
@@ -11,8 +11,7 @@
 --   LEASE_LOST | SESSION_GONE
 --   ALREADY                    this claim has finished
 local LEASE = unpack(ARGV, 6)
-read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'deadline', 'next_deadline',
-  'cancel_requested')
+read('schema', 'running_turn', 'fence', 'nonce', 'deadline', 'next_deadline', 'cancel_requested')
 local err = check_lease()
 if err then return { err } end
 renew_lease(LEASE)

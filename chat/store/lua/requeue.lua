@@ -14,9 +14,9 @@
 --   IDLE        no turn waits or runs
 --   CANCELLED   cancellation of the running turn had been requested
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
-read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'retry_at', 'cancel_requested', 'partial_bytes', 'prompt_tokens', 'nonce', 'bytes',
-  'ttl', 'max_expires_at', 'keys_expire_at', 'tokens_used', 'budget_resets_at')
+read('schema', 'owner', 'party', 'tokens', 'token_hash', 'expires_at', 'running_turn', 'head',
+  'tail', 'waiting', 'attempt', 'retry_at', 'cancel_requested', 'partial_bytes', 'prompt_tokens',
+  'nonce', 'bytes', 'ttl', 'max_expires_at', 'keys_expire_at', 'tokens_used', 'budget_resets_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
 if s.running_turn == 0 and s.waiting == 0 then return { 'IDLE' } end

@@ -18,9 +18,9 @@
 --   RATE_LIMITED ms
 --   SESSION_FULL   of saved responses, which a reset keeps
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
-read('schema', 'token_hash', 'expires_at', 'running_turn', 'head', 'tail', 'waiting', 'attempt',
-  'partial_bytes', 'prompt_tokens', 'nonce', 'bytes', 'kept_bytes', 'quota', 'ttl',
-  'max_expires_at', 'keys_expire_at', 'tat', 'tokens_used', 'budget_resets_at')
+read('schema', 'owner', 'party', 'tokens', 'token_hash', 'expires_at', 'running_turn', 'head',
+  'tail', 'waiting', 'attempt', 'partial_bytes', 'prompt_tokens', 'nonce', 'bytes', 'kept_bytes',
+  'quota', 'ttl', 'max_expires_at', 'keys_expire_at', 'tat', 'tokens_used', 'budget_resets_at')
 local err = authorize(ARGV[4])
 if err then return { err } end
 local response = first_response(ARGV[5], ARGV[6])

@@ -23,9 +23,9 @@
 --   LEASE_LOST | SESSION_GONE
 local DELAY, REASON, IS_COUNTED, MODEL, ERROR, MAY_BE_WOKEN, TOKENS, USAGE, IS_RESERVED, AHEAD =
   unpack(ARGV, 6)
-read('schema', 'running_turn', 'fence', 'nonce', 'finished_nonce', 'head', 'tail', 'waiting',
-  'attempt', 'deadline', 'next_deadline', 'cancel_requested', 'partial_bytes', 'bytes', 'ttl',
-  'max_expires_at', 'keys_expire_at', 'tokens_used', 'budget_resets_at')
+read('schema', 'owner', 'party', 'tokens', 'running_turn', 'fence', 'nonce', 'head', 'tail',
+  'waiting', 'attempt', 'deadline', 'next_deadline', 'cancel_requested', 'partial_bytes', 'bytes',
+  'ttl', 'max_expires_at', 'keys_expire_at', 'tokens_used', 'budget_resets_at')
 local err = check_lease()
 if err then return { err } end
 

@@ -9,7 +9,7 @@
 -- Replies:
 --   RULES policy model party   policy: of the API key that opened it, JSON, or ''
 --   SESSION_NOT_FOUND | SESSION_EXPIRED
-read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'policy', 'model')
+read('schema', 'party', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'policy', 'model')
 local err = authorize(ARGV[4])
 if err then return { err } end
 return { 'RULES', s.policy or '', s.model, s.party or '' }

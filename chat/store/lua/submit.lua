@@ -40,10 +40,10 @@
 local CREDENTIAL, CONTENT, REQUEST, DEADLINE, GRACE, ON_BUSY, KEY, DIGEST, MAX_QUEUED, MAX_TURNS,
   INTERVAL, BURST, HAS_WEBHOOK, TOKENS_PER_HOUR, EXCEEDED, REPLACES, PARAMS, AFTER_REPLY, PARTS =
   unpack(ARGV, 4)
-read('schema', 'token_hash', 'expires_at', 'running_turn', 'waiting', 'head', 'tail',
-  'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'kept_bytes', 'quota', 'ttl',
-  'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until', 'next_deadline',
-  'tokens_used', 'budget_resets_at')
+read('schema', 'owner', 'party', 'tokens', 'token_hash', 'expires_at', 'running_turn', 'waiting',
+  'head', 'tail', 'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'kept_bytes',
+  'quota', 'ttl', 'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until',
+  'next_deadline', 'tokens_used', 'budget_resets_at')
 local err = authorize(CREDENTIAL)
 if err then return { err } end
 

@@ -6,10 +6,6 @@
 -- "<increment> <field>". The other scripts write it; for them this is nil.
 local returned
 
--- Upper bounds of the latency buckets, ms, as in chat/store/metrics.py.
-local BUCKETS_MS = { 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000, 120000,
-  300000, 900000 }
-
 -- Increment a counter of the current interval of `minutes`.
 local function count_last_hour(name, minutes)
   local minute = math.floor(now / 60000)
@@ -25,6 +21,9 @@ end
 
 -- name: queue, time_to_first_token or turn. start, stop: seconds since the epoch.
 local function record_latency(name, start, stop)
+  -- Upper bounds of the buckets, ms, as in chat/store/metrics.py.
+  local BUCKETS_MS = { 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000, 120000,
+    300000, 900000 }
   local ms = math.max(0, math.floor((stop - start) * 1000 + 0.5))
   local bucket = 'inf'
   for _, bound in ipairs(BUCKETS_MS) do

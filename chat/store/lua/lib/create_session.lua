@@ -11,11 +11,13 @@ local function create_session()
     return { 'EXISTS', s.created_at, s.expires_at }
   end
   s.ttl, s.max_expires_at = tonumber(ARGV[5]), now + ARGV[6] * 1000
-  redis.call('HSET', SESSION, 'schema', SCHEMA, 'token_hash', ARGV[4], 'ttl', s.ttl,
-    'created_at', now, 'max_expires_at', s.max_expires_at, 'name', ARGV[7],
-    'system_prompt', ARGV[8], 'model', ARGV[9], 'context', ARGV[10], 'metadata', ARGV[11],
-    'webhook_url', ARGV[12], 'seq', 0, 'head', 1, 'tail', 0, 'first_message', 1,
-    'running_turn', 0, 'fence', 0, 'waiting', 0)
+  -- Small hashes are searched from their first field, so those that `append` reads come first.
+  redis.call('HSET', SESSION, 'schema', SCHEMA, 'seq', 0, 'log_bytes', 0, 'log_start', 0,
+    'log_end', 0, 'turn_start', 0, 'running_turn', 0, 'fence', 0, 'nonce', '', 'lease_until', 0,
+    'cancel_requested', 0, 'partial_bytes', 0, 'head', 1, 'tail', 0, 'waiting', 0, 'attempt', 0,
+    'token_hash', ARGV[4], 'ttl', s.ttl, 'max_expires_at', s.max_expires_at,
+    'first_message', 1, 'created_at', now, 'name', ARGV[7], 'system_prompt', ARGV[8],
+    'model', ARGV[9], 'context', ARGV[10], 'metadata', ARGV[11], 'webhook_url', ARGV[12])
   for i, name in ipairs(IDENTITY_FIELDS) do
     if ARGV[13 + i] ~= '' then set(name, ARGV[13 + i]) end
   end

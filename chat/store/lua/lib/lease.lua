@@ -1,4 +1,4 @@
--- The lease of a running turn. Needs `s` with schema, running_turn, fence, nonce, finished_nonce.
+-- The lease of a running turn. Needs `s` with schema, running_turn, fence, nonce.
 --
 -- ARGV[4]    FENCE of the claim
 -- ARGV[5]    NONCE of the claim
@@ -16,7 +16,7 @@ local function check_lease()
   if s.running_turn ~= 0 and s.fence == tonumber(FENCE) and s.nonce == NONCE then
     return false
   end
-  return s.finished_nonce == NONCE and 'ALREADY' or 'LEASE_LOST'
+  return redis.call('HGET', SESSION, 'finished_nonce') == NONCE and 'ALREADY' or 'LEASE_LOST'
 end
 
 -- Return what a delta that starts at byte `offset` adds to the stored output, or nil if there is a gap:

@@ -1,7 +1,7 @@
 -- The session that a script acts on: its keys, its fields, and the time.
--- include: clock event_json
+-- include: clock event_json session_keys
 --
--- KEYS[1-21] the fields of chat.store.keys.SessionKeys, in order; that class describes them
+-- KEYS       see lib/session_keys.lua
 -- ARGV[1]    session id
 -- ARGV[2]    limits: events of the log, bytes of the log, bytes of the session
 -- ARGV[3]    seconds that keys outlive the session's expiry
@@ -46,9 +46,6 @@
 --   tickets             see lib/tickets.lua
 --   shifted_since       of the last step of the clock that was corrected, see lib/shift.lua
 --   name, model, system_prompt, context, metadata, webhook_url   JSON
-local SESSION, MESSAGES, PARTIAL, LOG, EVENTS, IDEMPOTENCY, DUE, BY_ACTIVITY, COUNTS, WAITING, RUNNING,
-  COUNTERS, LAST_HOUR, DELIVERIES, OUTBOX, SEARCH_FIELDS, SEARCH_INDEX, LABELS,
-  RATINGS, FILES, WAITING_BY_PARTY = unpack(KEYS)
 local ID, KEY_TTL_MARGIN = ARGV[1], ARGV[3] * 1000
 local EVENT_LOG_SIZE, EVENT_LOG_BYTES, MAX_SESSION_BYTES =
   string.match(ARGV[2], '^(%d+) (%d+) (%d+)$')
@@ -62,18 +59,20 @@ local TEXT_FIELDS = {
 
 local s = {} -- fields that the script has read or set, by name
 
--- Read fields. A missing number is 0, a missing text nil. `schema` is nil if the session is gone.
-local function read(...)
-  local found = redis.call('HMGET', SESSION, 'seq', 'log_bytes', 'log_start', 'owner',
-    'party', 'turn_start', 'log_end', 'tokens', ...)
-  seq = tonumber(found[1] or 0)
-  s.log_bytes, s.log_start = tonumber(found[2] or 0), tonumber(found[3] or 0)
-  s.owner, s.party, s.turn_start = found[4] or nil, found[5] or nil, tonumber(found[6] or 0)
-  s.log_end, s.tokens = tonumber(found[7] or 0), tonumber(found[8] or 0)
-  for i, name in ipairs({ ... }) do
-    local value = found[i + 8]
+-- Read fields. A missing number is 0, a missing text nil.
+local function read_fields(...)
+  local names = { ... }
+  local found = redis.call('HMGET', SESSION, ...)
+  for i = 1, #names do
+    local name, value = names[i], found[i]
     if TEXT_FIELDS[name] then s[name] = value or nil else s[name] = tonumber(value or 0) end
   end
+end
+
+-- Read fields, and those of the event log. `schema` is nil if the session is gone.
+local function read(...)
+  read_fields('seq', 'log_bytes', 'log_start', 'log_end', 'turn_start', ...)
+  seq = s.seq
 end
 
 -- Return the field of COUNTS for the open turns of the session's owner in this partition.
