@@ -138,7 +138,9 @@ def _set(fields: Fields) -> list[tuple[str, object]]:
 
 
 def _encode(value: object) -> str:
-    return encode_basestring_ascii(value) if isinstance(value, str) else ENCODER.encode(value)
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    return str(value) if type(value) is int else ENCODER.encode(value)
 
 
 def _escape_unprintable(text: str) -> str:
