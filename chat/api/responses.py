@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, ResponseHeaders
 
 from chat.api.headers import etag, request_id
 
@@ -61,8 +61,7 @@ def add_headers(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     headers = response.headers
     is_api = headers.get("Content-Type", "application/json") == "application/json"
     headers["X-Request-ID"] = get_request_id(request)
-    for name, value in default_headers(is_api=is_api):
-        headers.setdefault(name, value)
+    headers._store = {**_stored_defaults(is_api=is_api), **headers._store}  # noqa: SLF001
     if isinstance(response, HttpResponse) and response.status_code not in NO_BODY:
         headers.setdefault("Content-Length", str(len(response.content)))
     origin = request.META.get("HTTP_ORIGIN", "")
@@ -71,6 +70,12 @@ def add_headers(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
         headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
         headers["Vary"] = "Origin"
     return response
+
+
+@cache
+def _stored_defaults(*, is_api: bool) -> dict[str, tuple[str, str]]:
+    """Return the default headers as Django stores headers: it takes 15 us to set them."""
+    return ResponseHeaders(dict(default_headers(is_api=is_api)))._store  # noqa: SLF001
 
 
 @cache

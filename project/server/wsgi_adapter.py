@@ -130,7 +130,9 @@ def with_request_signals(handler: WSGIHandler) -> Callable[[Environ], Response]:
 
 def convert_response(response: HttpResponseBase) -> Response:
     """Return a response as ASGI servers take it."""
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]
+    # Twice as fast as `response.items()`.
+    stored = response.headers._store.items()  # noqa: SLF001
+    headers = [(name.encode(), value.encode("latin-1")) for name, (_, value) in stored]
     headers.extend(
         (b"set-cookie", cookie.OutputString().encode()) for cookie in response.cookies.values()
     )
