@@ -381,6 +381,7 @@ def test_invalid_command_keeps_the_websocket_open(
     owner: APIClient, connect: Connect, frame: dict[str, object], code: str, param: str | None
 ) -> None:
     ws = connect(owner)
+    ws.wait_until_authenticated()  # before it, frames must be small
     response = ws.request(**{"ref": "r"} | frame)
     assert response["type"] == "error"
     assert response["ref"] == (None if frame.get("ref") else "r")
