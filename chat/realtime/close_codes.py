@@ -1,6 +1,6 @@
-"""Close codes of WebSockets, and aborting a connection."""
+"""Close codes of WebSockets, and what Parley's server offers to them in addition to ASGI."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +21,10 @@ SLOW_CONSUMER = 4413
 ABORT = "parley.abort"
 # The one that tells the server that the client of a WebSocket is authenticated.
 AUTHENTICATED = "parley.authenticated"
+# The one that sends text messages, a `SendTexts`.
+SEND_TEXTS = "parley.send_texts"
+# Sends messages in UTF-8; raises `OSError` if the client has disconnected.
+SendTexts = Callable[[Iterable[bytes]], Awaitable[None]]
 # Drops the connection if it is open, even if sent data was not read.
 Abort = Callable[[], None]
 
@@ -45,6 +49,12 @@ def get_abort(scope: Mapping[str, Any]) -> Abort:
     """Return the scope's `Abort`, or a no-op under a server that does not provide one."""
     abort: Abort = scope.get("extensions", {}).get(ABORT, noop)
     return abort
+
+
+def get_send_texts(scope: Mapping[str, Any]) -> SendTexts | None:
+    """Return the scope's `SendTexts`, or `None` under a server that does not provide one."""
+    send_texts: SendTexts | None = scope.get("extensions", {}).get(SEND_TEXTS)
+    return send_texts
 
 
 def handshake_rejection(error: ParleyError) -> Iterator[dict[str, Any]]:

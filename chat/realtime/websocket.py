@@ -175,6 +175,10 @@ class SessionWebSocket(AsyncConsumer):
         self._authentication.set_result((replace(caller, address=self._address), after))
 
     async def _send_frames(self, frames: Iterable[bytes]) -> None:
+        send_texts = close_codes.get_send_texts(self.scope)
+        if send_texts is not None and not self._is_closed:
+            await send_texts(frames)
+            return
         for frame in frames:
             if self._is_closed:
                 return

@@ -5,8 +5,10 @@ Pings, pongs and empty fragments cost their sender a few bytes, and the applicat
 them.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
@@ -14,7 +16,7 @@ from websockets.protocol import State
 from chat.buffers import Buffer, buffer_limit
 from chat.domain.errors import RateLimited
 from chat.domain.rates import RateLimiter
-from chat.realtime.close_codes import ABORT, AUTHENTICATED, close_code
+from chat.realtime.close_codes import ABORT, AUTHENTICATED, SEND_TEXTS, close_code
 from chat.settings import chat_settings
 from project.server.body import LINGER_SECONDS, MIN_COUNTED_BYTES
 from project.server.write_timeout import WriteTimeoutMixin
@@ -23,6 +25,8 @@ from project.server.write_timeout import WriteTimeoutMixin
 READ_SIZE = 1024
 # Times the application's own limit on messages, which closes with a better explanation.
 RATE_FACTOR = 2
+# The longest payload whose length is one byte of the frame.
+MAX_SHORT_BYTES = 125
 # Bytes of a message before authentication.
 MAX_FIRST_BYTES = 8 * 1024
 
@@ -49,9 +53,25 @@ class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
         extensions: dict[str, Any] = {
             ABORT: self.abort,
             AUTHENTICATED: self._accept_large_messages,
+            SEND_TEXTS: self._send_texts,
         }
         self.scope["extensions"] |= extensions
         await super().run_asgi()
+
+    async def _send_texts(self, texts: Iterable[bytes]) -> None:
+        """Send messages in one write. uvicorn and `websockets` take 15 us for each.
+
+        Raises:
+            ClientDisconnected
+        """
+        await self.writable.wait()
+        if self.conn.extensions:  # compression
+            for text in texts:
+                await self.send({"type": "websocket.send", "text": text.decode()})
+        elif self.disconnected or self.conn.state is not State.OPEN:
+            raise ClientDisconnected
+        else:
+            self.transport.write(b"".join([part for text in texts for part in text_frame(text)]))
 
     def data_received(self, data: bytes) -> None:
         for begin in range(0, len(data), READ_SIZE):
@@ -147,3 +167,13 @@ class WebSocketProtocol(WriteTimeoutMixin, WebSocketsSansIOProtocol):
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+def text_frame(text: bytes) -> tuple[bytes, bytes]:
+    """Return the head and the payload of a text frame of a server (RFC 6455, 5.2)."""
+    size = len(text)
+    if size <= MAX_SHORT_BYTES:
+        return b"\x81%c" % size, text
+    if size < 2**16:
+        return b"\x81\x7e" + size.to_bytes(2, "big"), text
+    return b"\x81\x7f" + size.to_bytes(8, "big"), text

@@ -77,6 +77,7 @@ CALLED: list[tuple[type, str, list[str]]] = [
     (HttpRequestParser, "set_dangerous_leniencies", ["lenient_data_after_close"]),
     (ServerProtocol, "send_close", ["code", "reason"]),
     (ServerProtocol, "data_to_send", []),
+    (WebSocketsSansIOProtocol, "send", ["message"]),
 ]
 # Class, attribute that Parley reads or writes, its type in a new instance.
 ATTRIBUTES: list[tuple[type, str, type]] = [
@@ -102,6 +103,7 @@ ATTRIBUTES: list[tuple[type, str, type]] = [
     (WebSocketsSansIOProtocol, "transport", NoneType),
     (WebSocketsSansIOProtocol, "conn", ServerProtocol),
     (WebSocketsSansIOProtocol, "queue", asyncio.Queue),
+    (WebSocketsSansIOProtocol, "writable", asyncio.Event),
     (WebSocketsSansIOProtocol, "frames", list),
     (WebSocketsSansIOProtocol, "curr_msg_data_type", str),
     (WebSocketsSansIOProtocol, "handshake_complete", bool),
@@ -109,6 +111,7 @@ ATTRIBUTES: list[tuple[type, str, type]] = [
     (WebSocketsSansIOProtocol, "disconnected", bool),
     (WebSocketsSansIOProtocol, "close_timer", NoneType),
     (ServerProtocol, "state", State),
+    (ServerProtocol, "extensions", list),
     (ServerProtocol, "close_sent", NoneType),
 ]
 
