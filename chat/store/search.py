@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from math import ceil, inf
 
+from chat.domain.bans import Subject
 from chat.settings import chat_settings
-from chat.store import keys, listing
+from chat.store import keys, listing, openers
 from chat.store.listing import SessionSummary, TimeRange
 from chat.store.scripts import ScriptCall, execute_all, read_script
 from chat.store.session_filter import SessionFilter
@@ -67,6 +68,7 @@ def search(session_filter: SessionFilter, *, is_far: bool = False) -> SearchResu
     Raises:
         StoreUnavailable
     """
+    session_filter = _without_common_openers(session_filter)
     total_any_time, unindexed, sessions = _counts(session_filter)
     if session_filter.is_countable and total_any_time == sessions and not unindexed:
         in_range = listing.count(session_filter.time_range)
@@ -87,6 +89,19 @@ def search(session_filter: SessionFilter, *, is_far: bool = False) -> SearchResu
     return SearchResult(total=total, newest=newest, unindexed=unindexed)
 
 
+def _without_common_openers(session_filter: SessionFilter) -> SessionFilter:
+    """Return a filter with the same matches, without subjects that have opened all sessions."""
+    if not session_filter.openers:
+        return session_filter
+    sessions = listing.count()
+    rare = (each for each in session_filter.openers if _count_opened(each) < sessions)
+    return replace(session_filter, openers=tuple(rare))
+
+
+def _count_opened(opener: Subject) -> int:
+    return sum(chain.from_iterable(count_labels(each.bounds) for each in openers.ranges(opener)))
+
+
 def _search_labels(session_filter: SessionFilter, sessions: int) -> SearchResult:
     """Search the sessions with a label.
 
@@ -94,7 +109,7 @@ def _search_labels(session_filter: SessionFilter, sessions: int) -> SearchResult
     found among the newest sessions. sessions: their number.
     """
     if session_filter.has_only_opener:
-        total = sum(chain.from_iterable(map(count_labels, session_filter.label_bounds)))
+        total = _count_opened(session_filter.openers[0])
         if total > max(MIN_MATCHES, MIN_SHARE * sessions):
             ids = listing.page(offset=0, limit=ceil(2 * MAX_NEWEST * sessions / total))
             matches = filter(session_filter.matches, listing.summaries(ids))

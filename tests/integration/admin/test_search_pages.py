@@ -10,6 +10,7 @@ from redis import Redis
 
 from chat.conversation import session_search
 from chat.conversation.session_search import SessionFilter
+from chat.domain.bans import Subject
 from chat.store import keys, search, session_scan
 from chat.store.listing import TimeRange
 
@@ -50,6 +51,12 @@ class Stored:
     def name(self) -> str:
         return f"number {self.number}"
 
+    @property
+    def openers(self) -> list[str]:
+        """Labels: of one address, one tenant, and for half of them an API key."""
+        key = ["key:half"] if self.number % 2 else []
+        return ["ip:47f000001", *key, "tenant:all"]
+
     def store(self, redis: Redis) -> None:
         own = keys.for_session(self.id)
         fields: dict[Any, Any] = {"schema": 2, "created_at": FIRST}
@@ -58,9 +65,10 @@ class Stored:
         redis.hset(own.session, mapping=fields | texts | {"last_active_at": self.active_at})
         redis.expire(own.session, 600)
         redis.zadd(own.by_activity, {self.id: self.active_at})
-        redis.hset(own.search_fields, self.id, f'"default"\n{self.name}\n')
+        redis.hset(own.search_fields, self.id, f'"default"\n{self.name}\n{" ".join(self.openers)}')
         redis.sadd(own.search_index, f'"default"\n{self.name}\n{self.id}')
         redis.hincrby(own.counts, 'model:"default"', 1)
+        redis.zadd(own.labels, {f"{opener} {self.id}": 0 for opener in self.openers})
         if self.has_failed:
             redis.zadd(own.labels, {f"failed:{self.code} {self.id}": 0})
         if self.is_rated_down:
@@ -92,6 +100,28 @@ FILTERS: dict[str, tuple[SessionFilter, Callable[[Stored], bool]]] = {
     "failed and running": (
         SessionFilter(failed="any", status="running"),
         lambda each: each.has_failed and each.is_running,
+    ),
+    "a tenant of all": (
+        SessionFilter(openers=(Subject(name="tenant:all", label=""),)),
+        lambda _: True,
+    ),
+    "a network of all": (
+        SessionFilter(openers=(Subject(name="ip:127.0.0.0/8", label=""),)),
+        lambda _: True,
+    ),
+    "a tenant of all and failed": (
+        SessionFilter(openers=(Subject(name="tenant:all", label=""),), failed="any"),
+        lambda each: each.has_failed,
+    ),
+    "a key of half and a tenant of all": (
+        SessionFilter(
+            openers=(Subject(name="tenant:all", label=""), Subject(name="key:half", label=""))
+        ),
+        lambda each: each.number % 2 == 1,
+    ),
+    "a key of half": (
+        SessionFilter(openers=(Subject(name="key:half", label=""),)),
+        lambda each: each.number % 2 == 1,
     ),
     "name": (SessionFilter(text="number"), lambda each: True),  # noqa: ARG005
     "part of a name": (SessionFilter(text="7"), lambda each: "7" in each.name),
@@ -163,3 +193,11 @@ def check_pages(name: str, session_filter: SessionFilter, expected: list[Stored]
         assert len(found) == len(expected), name
         ids = [row.id for row in found.page(offset=offset, limit=50)]
         assert ids == [each.id for each in expected[offset : offset + 50]], (name, offset)
+
+
+@pytest.mark.usefixtures("stored")
+def test_opener_of_all_sessions_needs_no_scan() -> None:
+    """Its pages are those of the list of all sessions."""
+    for name in ("a tenant of all", "a network of all"):
+        assert search.search(FILTERS[name][0], is_far=True).is_everything
+    assert not search.search(FILTERS["a key of half"][0], is_far=True).is_everything
