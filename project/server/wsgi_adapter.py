@@ -64,10 +64,15 @@ class WSGIAdapter:
 
     async def _respond_to_body(self, environ: Environ, receive: Receive) -> Response:
         body = await self.bodies.open(environ)
+        was_too_large = body.is_too_large
+        if was_too_large and self.rejects_bodies:
+            # Now: others of the same client may arrive while this one is read to be dropped.
+            read_limits.count_rejected(body.owner, body.content_length)
         try:
             environ["wsgi.input"] = await self.bodies.read(body, environ, receive)
             if self.rejects_bodies and (error := environ.get(BODY_ERROR)):
-                read_limits.count_rejected(body.owner, max(body.received, body.content_length))
+                if not was_too_large:
+                    read_limits.count_rejected(body.owner, body.received)
                 return _close_after(convert_response(error_response_without_request(error)))
             response = await self._run_unless_dropped(environ, body)
         except asyncio.CancelledError:
