@@ -53,7 +53,7 @@ else
   change_waiting(-1)
   if s.waiting == 0 then set('next_deadline', 0) end
   set_due_by(s.lease_until)
-  redis.call('ZREM', WAITING, ID)
+  if s.waiting > 0 then redis.call('ZREM', WAITING, ID) end
   redis.call('ZADD', RUNNING, now, ID)
   redis.call('HINCRBY', COUNTS, 'running', 1)
   local open = parse_open_reply(reply)

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from json import JSONDecodeError
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,15 @@ CASES = [
     for mutant in MUTANTS
     for i, test in enumerate(mutant.killed_by)
 ]
-# A mutated script may also fail.
-FAILURES = (AssertionError, ParleyError, ResponseError, pytest.fail.Exception, Flaky)
+# A mutated script may also fail, or store invalid JSON.
+FAILURES = (
+    AssertionError,
+    JSONDecodeError,
+    ParleyError,
+    ResponseError,
+    pytest.fail.Exception,
+    Flaky,
+)
 
 
 @pytest.fixture

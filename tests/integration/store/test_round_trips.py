@@ -27,7 +27,7 @@ from tests.integration.store.redis_server import RedisServer
 from tests.integration.store.steps import LeaseHolder
 
 # Commands in the scripts of a turn; each takes Redis about a microsecond.
-COMMANDS = {"submit": 17, "claim": 15, "first append": 8, "append": 6, "finish": 15}
+COMMANDS = {"submit": 17, "claim": 14, "first append": 8, "append": 6, "finish": 15}
 
 
 @pytest.fixture

