@@ -73,6 +73,7 @@ def chat_stack(tmp_path_factory: pytest.TempPathFactory, host_origin: str) -> It
         "CHAT_MAX_SESSIONS_PER_ADDRESS": "0",
         "CHAT_MAX_BYTES_PER_ADDRESS": "0",
         "CHAT_MAX_QUEUED_TURNS_PER_SESSION": "300",
+        "CHAT_MAX_TURNS_PER_OWNER": "0",
         "CHAT_RETRY_BACKOFF": "0.2",
         "CHAT_AUTH_FILE": str(auth),
         "CORS_ORIGINS": host_origin,
