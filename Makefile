@@ -57,7 +57,7 @@ cases: $(DEV) ## test every row of docs/cases.md and print the results
 
 .PHONY: faults
 faults: $(DEV) ## test every row of docs/faults.md, including the slow ones, and print the results
-	$(BIN)/pytest tests/acceptance -m fault $(ARGS)
+	$(BIN)/pytest tests/acceptance tests/integration -m fault $(ARGS)
 
 .PHONY: soak
 soak: $(DEV) ## inject random faults under load; SECONDS=600 SEED=1

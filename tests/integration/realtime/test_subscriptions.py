@@ -245,8 +245,9 @@ def test_events_published_in_full_need_no_read(monkeypatch: pytest.MonkeyPatch) 
 
 
 @needs_one_server
+@pytest.mark.fault("F37")
 def test_idle_subscriber_costs_no_read(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F37: while the connection is healthy."""
+    """While the connection is healthy."""
     caller = open_session()
     read: list[Sequence[Position]] = []
 
