@@ -84,11 +84,15 @@ def summary(
         reply for session_id in state.messages for reply in state.replies(session_id).values()
     ]
     statuses = Counter(reply["status"] for reply in replies)
+    errors = Counter(reply["error"]["code"] for reply in replies if reply["error"])
     accepted = {(post.session_id, post.key) for post in history.posts if post.is_accepted}
     assert not OPEN_STATUSES & statuses.keys()
     kills, redis_kills = injector.kills, injector.counts["kill redis"]
     faults = [f"  {number:4} {name}" for name, number in sorted(injector.counts.items())]
-    outcomes = ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
+    outcomes, codes = (
+        ", ".join(f"{number} {name}" for name, number in sorted(counter.items()))
+        for counter in (statuses, errors)
+    )
     deleted = len(accepted) - len(replies)
     attempts = sum(reply["attempt"] for reply in replies)
     events = sum(map(len, state.events.values()))
@@ -98,6 +102,7 @@ faults: {sum(injector.counts.values())}, {kills} kills, {redis_kills} of Redis
 {NEWLINE.join(faults)}
 messages accepted: {len(accepted)}, {deleted} of them in deleted sessions
 replies stored: {len(replies)}: {outcomes}; {attempts} attempts
+errors of replies: {codes or "none"}
 model calls: {len(deployment.calls())}
 responses: {sum(responses.values())}, {responses[503]} of them 503, {responses[NO_RESPONSE]} lost
 subscribers were disconnected {disconnects} times
