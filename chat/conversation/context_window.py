@@ -74,6 +74,8 @@ def _replace_parts(message: PromptMessage, are_kept: Sequence[bool]) -> PromptMe
 
 def _keep_newest_files(messages: Sequence[PromptMessage]) -> Sequence[PromptMessage]:
     """Return the messages with the newest images and files; texts stand for the others."""
+    if not any(message.parts for message in messages):
+        return messages
     images, size = MAX_IMAGES, MAX_FILE_BYTES
     kept: list[PromptMessage] = []
     for message in reversed(messages):

@@ -131,6 +131,8 @@ def apply_to_claim(claim: Claim, model: Model) -> Claim:
     It may be another model than the one for which the message was checked: the session's model
     was changed since, or the turn goes to a fallback.
     """
+    if model.client_options is None and not model.system_prompt:
+        return claim
     return replace(
         claim,
         options=allowed_options(claim.options, model.client_options),

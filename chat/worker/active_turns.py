@@ -29,6 +29,7 @@ class ActiveTurn:
 
     def __init__(self, claim: Claim, timeouts: Timeouts, *, prompt_tokens: int = 0) -> None:
         self.lease = claim.lease
+        self.caller = claim.model_caller
         # Estimated.
         self.prompt_tokens = prompt_tokens
         # What the call may cost; `None` if no budget limits it.

@@ -134,7 +134,7 @@ async def _attempt_prompt(claim: Claim, model: Model, prompt: Prompt) -> None:
         if blocked is not None:
             await _commit(claim, blocked, turn)
             return
-        async with model_limiter.hold_slot(model, claim.model_caller) as slot:
+        async with model_limiter.hold_slot(model, turn.caller) as slot:
             refused = await budget_reservations.reserve(claim, model, prompt, turn)
             decision = refused or attempt_usage.with_estimate(
                 await _call_model(claim, model, prompt, turn, slot), turn
@@ -152,7 +152,7 @@ async def _acquire_slot(
     try:
         delay = await model_limiter.acquire(
             model,
-            claim.model_caller,
+            turn.caller,
             tokens=turn.prompt_tokens + context_window.max_reply_tokens(prompt.options, model),
             max_wait=claim.seconds_left,
         )
