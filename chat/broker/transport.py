@@ -31,10 +31,9 @@ CONNECTION_CLASSES = {
 }
 # Messages that a worker receives in one round trip, so that another one gets some, too.
 MAX_MESSAGES = 16
-# Seconds between receiving messages and requesting the next ones. The event loop, another thread,
-# starts their turns: otherwise it waits until this thread releases the interpreter. Under load, the
-# next round trip returns more messages.
-PAUSE = 0.001
+# Seconds between receiving few messages and requesting more. The event loop, another thread, calls
+# the models for them: otherwise it waits until this thread releases the interpreter.
+PAUSE = 0.003
 # Arguments that connections over a Unix socket do not have.
 TCP_ONLY = ("socket_keepalive", "socket_keepalive_options")
 
@@ -112,7 +111,7 @@ class _BatchMixin:
             return
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
-        count = max(1, min(MAX_MESSAGES, self.free_slots()))
+        self._max_messages = count = max(1, min(MAX_MESSAGES, self.free_slots()))
         timeout = self.brpop_timeout if timeout is None else timeout
         self._in_poll.send_command("BLMPOP", timeout, len(queues), *queues, "RIGHT", "COUNT", count)
 
@@ -134,7 +133,8 @@ class _BatchMixin:
         self._queue_cycle.rotate(queue)
         for message in messages:
             self.connection._deliver(orjson.loads(message), queue)  # noqa: SLF001
-        sleep(PAUSE)
+        if len(messages) < self._max_messages:
+            sleep(PAUSE)
         return True
 
 
