@@ -42,7 +42,7 @@ def recipes() -> Iterator[str]:
 
 
 def guarantees() -> Iterator[str]:
-    """Each row of the README's table ends with a link to its test."""
+    """Each row of the README's table ends with a link to its test, which `make test` runs."""
     page = "README.md"
     table = read(page).partition("| guarantee |")[2].partition("\n\n")[0]
     rows = table.count("\n|") - 1  # without the line below the heading
@@ -50,6 +50,9 @@ def guarantees() -> Iterator[str]:
     if rows < 1 or len(tests) != rows:
         yield f"{at(page, '| guarantee |')}: end each row with a link to its test"
     yield from missing_tests(page, tests)
+    for name, path in tests:
+        if re.search(rf"@pytest\.mark\.thorough\n(?:@.*\n)*def {name}\(", read(path)):
+            yield f"{at(page, name)}: `make test` leaves {name} out"
 
 
 CHECKS = (recipes, guarantees)
