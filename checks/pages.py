@@ -9,7 +9,9 @@ from project.runner.management.commands.run import EXAMPLE
 from project.runner.process import ROOT
 
 PAGES = [
-    str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
+    str(path.relative_to(ROOT))
+    for pattern in ("*.md", "docs/**/*.md", "clients/js/*.md")
+    for path in ROOT.glob(pattern)
 ]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 ANCHOR = re.compile(r"\]\((?!https?:)([^)#]*)#([^)]+)\)")
@@ -75,6 +77,21 @@ def navigation() -> Iterator[str]:
         yield f"{at(decisions)}: sort the decisions by number"
 
 
+def layout() -> Iterator[str]:
+    """The architecture page names the modules and packages directly in `chat` and `project`."""
+    page = "docs/architecture.md"
+    for root in ("chat", "project"):
+        section = re.split(r"\n(?=\S)", read(page).partition(f"\n{root}/\n")[2])[0]
+        rows = set(re.findall(r"^  ([\w.]+/?)", section, re.MULTILINE))
+        present = {
+            each.name + "/" * each.is_dir()
+            for each in (ROOT / root).iterdir()
+            if not each.name.startswith("_")
+        }
+        for name in (rows - present) | (present - set(re.findall(r"\w+(?:/|\.py)", section))):
+            yield f"{at(page, f'{root}/')}: {root}/{name} is missing in the layout, or in {root}/"
+
+
 def make_targets() -> Iterator[str]:
     """CONTRIBUTING describes each target."""
     for name in re.findall(r"^([a-z-]+):.*##", read("Makefile"), re.MULTILINE):
@@ -101,4 +118,4 @@ def renamed_settings() -> Iterator[str]:
         yield f"{at(page, old)}: list CHAT_{old} -> CHAT_{new} here and in RENAMED"
 
 
-CHECKS = (links, anchors, commands, navigation, make_targets, figures, renamed_settings)
+CHECKS = (links, anchors, commands, navigation, layout, make_targets, figures, renamed_settings)
