@@ -1,8 +1,9 @@
 """The limits on queued turns: of the whole deployment, of one party, and of all addresses together.
 
-A party may have a third as many queued turns as are free, so a quarter if it is alone, and less the
-more others have. All clients without API key or JWT together may have as many as are free, so half.
-Neither a few parties nor thousands of addresses can fill the queue.
+A party may have a third as many queued turns as there are free places. So if n parties have their
+share, each has 1 / (n + 3) of the queue. All clients without API key or JWT together may have as
+many as there are free places, so half of the queue. Neither a few parties nor thousands of
+addresses can fill the queue.
 
 A script sees the queue of one partition. Each process therefore sums the queues of all partitions
 once a second, and counts the turns that it has accepted since. While the limit is reached, it sums
@@ -22,13 +23,13 @@ from chat.store.calls import Steps, ask_all
 # Seconds until the queues are summed again, and while the limit is reached.
 REFRESH_INTERVAL = 1.0
 REFRESH_INTERVAL_WHEN_FULL = 0.1
-# A party may have one part in so many of the free turns, but not less than the minimum.
+# A party may have the number of free places divided by this, but not less than the minimum.
 PARTY_SPREAD = 3
 MIN_SHARE = 50
 # The member of the zsets that counts all addresses, whose parties start with it.
 ALL_ADDRESSES = ADDRESS_PREFIX
-# Parties with most queued turns that are read of each partition. The others have less than a part
-# in so many of all queued turns where they are not read.
+# The parties with most queued turns that are read of each partition. Any other party has less than
+# this part (1 / TOP_PARTIES) of the queued turns of the partition.
 TOP_PARTIES = 16
 
 
