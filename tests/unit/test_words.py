@@ -102,7 +102,9 @@ def test_technical_terms_pass(word: str) -> None:
         *("Makefile", "manage.py", "celery_app.py", "chat/store/lua/claim.lua"),
         *("chat/templates/chat/page.html", "chat/static/chat/reply_status.js"),
         *("chat/static/chat/page.css", "docs/images/message.svg", "tests/rows.py", "bench/cpu.py"),
-        "checks/pages.py",
+        *("checks/pages.py", "clients/js/README.md", ".github/workflows/ci.yml"),
+        *("examples/openai_background.mjs", "examples/ai-sdk/src/main.jsx"),
+        "examples/django_project/shop/templates/support.html",
     ],
 )
 def test_user_visible_files_are_in_scope(path: str) -> None:
