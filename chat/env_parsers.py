@@ -64,11 +64,12 @@ def parse_origins(name: str, text: str, *words: str) -> list[str]:
     Raises:
         ConfigError: an item is not an origin, so no browser would ever send it.
     """
+    others = "".join(f", or `{word}`" for word in words)
     origins = parse_list(text)
     for origin in origins:
         if origin not in words and not ORIGIN.fullmatch(origin):
             raise ConfigError(
-                f"{name}: {origin!r} is not an origin such as https://chat.example.org"
+                f"{name}: {origin!r} is not an origin such as https://chat.example.org{others}"
             )
     return origins
 

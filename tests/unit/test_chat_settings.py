@@ -53,6 +53,11 @@ def test_wrong_setting_is_reported(name: str, text: str) -> None:
         from_env({name: text})
 
 
+def test_error_of_socket_origins_names_the_word_that_is_allowed() -> None:
+    with pytest.raises(ConfigError, match=r"'none' is not an origin such as .*, or `missing`$"):
+        from_env({"CHAT_SOCKET_ORIGINS": "none"})
+
+
 def test_all_wrong_names_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
         from_env({"CHAT_LEASE": "3", "CHAT_LEESE": "3", "CHAT_SWEEP": "1"})
