@@ -41,8 +41,6 @@ def render(stats: Stats) -> bytes:
 
 
 class StatsCollector(Collector):
-    """Statistics as metrics."""
-
     def __init__(self, stats: Stats) -> None:
         self._stats = stats
 

@@ -33,7 +33,9 @@ def publish_probe(probe_id: str) -> None:
 
 
 def pass_message(*, within: float) -> bool:
-    """Return whether a message comes back from a temporary queue within so many seconds.
+    """Return whether a message comes back from a temporary queue in time.
+
+    within: seconds.
 
     Raises:
         BrokerUnavailable: the broker did not accept the queue or the message.

@@ -54,10 +54,10 @@ def new_ticket(seed: str = "") -> str:
 def caller_from_token(token: str) -> Caller:
     """Return the token's holder, without checking the secret.
 
-    It takes a round trip while a key or user is banned (`bans.need_openers`), for a new token.
-
     The script of each store call checks it (`chat/store/lua/lib/authorize.lua`). A wrong secret is
     a `SessionNotFound`, the same 404 as an unknown session: no client learns which sessions exist.
+
+    While a key or user is banned, a new token takes a round trip (`bans.need_openers`).
 
     Raises:
         InvalidToken: the token is malformed.

@@ -70,8 +70,6 @@ class UsageSource(StrEnum):
 
 
 class Rating(StrEnum):
-    """Rating of a reply."""
-
     UP = "up"
     DOWN = "down"
 
@@ -106,8 +104,6 @@ class StopCause(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """Status of a webhook delivery."""
-
     # Being sent, or waiting for another attempt.
     PENDING = "pending"
     DELIVERED = "delivered"

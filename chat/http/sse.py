@@ -25,7 +25,7 @@ BOM = b"\xef\xbb\xbf"
 MAX_BYTES = 1024 * 1024
 # Maximum size of all comments and empty lines of a stream. Servers send some bytes in a second.
 MAX_COMMENT_BYTES = 1024 * 1024
-# Of the comments in one chunk, every so many yield one `COMMENT`: each passes through the whole
+# This number of comments in one chunk yields one `COMMENT`: each of these passes through the whole
 # reading of a reply.
 COMMENTS_PER_EVENT = 100
 

@@ -2,7 +2,8 @@
 
 | module | what it translates |
 |---|---|
-| `chat_request`, `response_request`, `conversation_request` | requests to sessions and turns |
+| `chat_request`, `response_request` | requests to sessions and turns |
+| `response_turns` | a response to a turn of a new session, an existing one or a copy |
 | `chat_completions`, `responses`, `conversations` | calls of `chat.conversation` |
 | `chat_chunks`, `response_events` | events of a session's log to chunks of a stream |
 | `response_object`, `items` | stored messages to responses and items |

@@ -51,7 +51,6 @@ def _input_part(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def output_items(session_id: str, reply: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the items of a reply."""
     text = {"type": TEXT, "text": reply["content"]}
     parts = reply.get("items") or ([text] if reply["content"] else [])
     counts = dict.fromkeys(ITEM_TYPES, 0)
@@ -100,13 +99,11 @@ def part(kind: str, text: str) -> dict[str, Any]:
 
 
 def reasoning_in(reply: Mapping[str, Any]) -> str:
-    """Return the reasoning of a reply."""
     items = reply.get("items", ())
     return "".join(item["text"] for item in items if item["type"] == REASONING)
 
 
 def item_status(status: str) -> str:
-    """Return the status of a reply's item."""
     if not Status(status).is_terminal:
         return "in_progress"
     return "completed" if status == Status.COMPLETED else "incomplete"

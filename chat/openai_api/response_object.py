@@ -54,7 +54,7 @@ def to_response(
 
 
 def status_of(reply: Mapping[str, Any]) -> str:
-    """Return the response's status."""
+    """Return OpenAI's status. A reply that ended for a reason unknown to OpenAI has failed."""
     status: str = reply["status"]
     if status == Status.INCOMPLETE and reply["finish_reason"] not in INCOMPLETE_REASONS:
         return "failed"

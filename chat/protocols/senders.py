@@ -53,7 +53,7 @@ class Sender:
 
 
 def no_user() -> None:
-    """Name no user."""
+    """Return None: the default, for bodies without a user."""
 
 
 def authenticate(

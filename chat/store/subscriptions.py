@@ -43,10 +43,10 @@ from chat.store.subscriber import Callback, Channel, Subscriber, noop
 
 logger = logging.getLogger(__name__)
 
-# Seconds. While messages may get lost, each subscriber is read so often.
+# Seconds between two reads of each subscriber while messages may get lost.
 POLL_INTERVAL = 0.45
-# Seconds. Otherwise its session is checked so often: the server may be a primary that was replaced,
-# and a session may be lost without a message.
+# Seconds between two checks of its session otherwise: the server may be a primary that was
+# replaced, and a session may be lost without a message.
 CHECK_INTERVAL = 15.0
 # The most positions that are read at once: other calls of the loop wait for the reply.
 BATCH_SIZE = 100

@@ -12,7 +12,7 @@ from chat.store.quota import within_quota
 from chat.store.routing import Arg
 from chat.store.scripts import milliseconds, script_call
 
-# Of the turns of an owner whose sessions are spread, one part in so many is allowed per partition.
+# If the sessions of an owner are spread, a partition allows the limit of its turns divided by this.
 OWNER_SPREAD = 4
 
 
