@@ -34,7 +34,7 @@ chat: $(RUNTIME) ## chat in the terminal with the server that `make run` started
 PARALLEL := --numprocesses 4 --no-loadscope-reorder
 
 .PHONY: test
-test: $(DEV) ## cover every guarantee; ARGS="-k name" selects tests
+test: $(DEV) ## run the tests, without long repetitions and slow faults; ARGS="-k name" selects tests
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 # Compiles all tests once; otherwise, each process of the first `make test` does.

@@ -89,7 +89,7 @@ def layout() -> Iterator[str]:
             if not each.name.startswith("_")
         }
         for name in (rows - present) | (present - set(re.findall(r"\w+(?:/|\.py)", section))):
-            yield f"{at(page, f'{root}/')}: {root}/{name} is missing in the layout, or in {root}/"
+            yield f"{at(page, '## Source layout')}: {root}/{name} is missing here, or in {root}/"
 
 
 def make_targets() -> Iterator[str]:
