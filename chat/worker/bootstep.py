@@ -128,7 +128,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
                 sweeper.settle_reservations,
                 lambda: delivery_pool.poll(self._share.partitions),
                 model_limiter.refresh,
-                self._beat,
+                self._record_heartbeat,
                 counters.write.on_loop,
                 self._rollup.record,
             )
@@ -138,14 +138,14 @@ class BackgroundTasks(bootsteps.StartStopStep):
                 logger.warning("Could not sweep; will retry: %s", first.__cause__)
             if heartbeat := chat_settings.HEARTBEAT_FILE:
                 await asyncio.to_thread(Path(f"{heartbeat}.loop").touch)
-                if not {self._sweep, self._beat} <= errors.keys():
+                if not {self._sweep, self._record_heartbeat} <= errors.keys():
                     await asyncio.to_thread(Path(heartbeat).touch)
 
     async def _sweep(self) -> None:
         await sweeper.sweep(self._share.partitions)
 
-    async def _beat(self) -> None:
-        """Record a heartbeat, and learn which workers share the sweep."""
+    async def _record_heartbeat(self) -> None:
+        """Also learn which workers share the sweep."""
         self._share.update([])
         running = len(active_turns)
         self._share.update(await health.heartbeat(turn_runner.worker_id(), running=running))

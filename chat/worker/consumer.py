@@ -21,8 +21,8 @@ from chat.broker.queue import describe_rejection
 logger = logging.getLogger(__name__)
 
 CELERY_STEPS = consumer.Consumer.Blueprint.default_steps
-# Steps of Celery that need the one replaced by `PlainTasks`. Parley has no ETAs, for which the last
-# one would declare dozens of queues and exchanges.
+# Steps of Celery that need `Tasks`, which `WakeUpConsumerStep` replaces. Parley has no ETAs, for
+# which the last one would declare dozens of queues and exchanges.
 REPLACED_STEPS = {
     "celery.worker.consumer.tasks:Tasks",
     "celery.worker.consumer.control:Control",
@@ -51,7 +51,7 @@ def pause_after(errors: tuple[type[BaseException], ...]) -> Iterator[None]:
         raise
 
 
-class PlainTasks(Tasks):
+class WakeUpConsumerStep(Tasks):
     """Receives wake-ups and probes: at most as many unacknowledged ones as slots."""
 
     def qos_global(self, c: Any) -> bool:  # noqa: ARG002  # Celery's signature
@@ -69,10 +69,10 @@ class PlainTasks(Tasks):
         super().stop(c)
 
 
-class PlainControl(Control):
+class InspectStep(Control):
     """Answers `celery inspect`."""
 
-    requires = (PlainTasks,)
+    requires = (WakeUpConsumerStep,)
 
 
 class Consumer(consumer.Consumer):
@@ -85,8 +85,8 @@ class Consumer(consumer.Consumer):
     class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc, valid-type]
         default_steps: ClassVar = [
             *(step for step in CELERY_STEPS if step not in REPLACED_STEPS),
-            PlainTasks,
-            PlainControl,
+            WakeUpConsumerStep,
+            InspectStep,
         ]
 
     def ensure_connected(self, connection: Connection) -> Connection:

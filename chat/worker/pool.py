@@ -25,7 +25,7 @@ from chat.worker.wake_ups import wake_ups
 # Seconds between iterations of Celery's main loop while nothing else causes one. Without them, an
 # idle worker would notice SIGTERM seconds later.
 POLL_INTERVAL = 0.25
-# Seconds between two looks whether all turns have ended.
+# Seconds between checks whether all turns have ended.
 DRAIN_INTERVAL = 0.02
 
 

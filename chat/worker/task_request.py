@@ -163,7 +163,7 @@ class RequestLog:
 request_log = RequestLog()
 
 
-def plain_strategy(task: Task[..., Any], _app: Celery, consumer: Any) -> Callable[..., None]:
+def minimal_strategy(task: Task[..., Any], _app: Celery, consumer: Any) -> Callable[..., None]:
     """Return Celery's handler of messages for `task`: it passes each one to the event loop.
 
     The default strategy supports revoked and expired tasks, ETAs, results and workflows, and traces

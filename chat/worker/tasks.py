@@ -10,19 +10,19 @@ from chat.operations import probe
 from chat.worker import turn_runner
 
 
-class PlainTask(Task[..., Coroutine[Any, Any, None]]):
-    """A task without revocation, expiry, ETA or result; see `plain_strategy`."""
+class MinimalTask(Task[..., Coroutine[Any, Any, None]]):
+    """A task without revocation, expiry, ETA or result; see `minimal_strategy`."""
 
-    Strategy = "chat.worker.task_request:plain_strategy"
+    Strategy = "chat.worker.task_request:minimal_strategy"
 
 
-@shared_task(name=WAKE_UP, base=PlainTask)
+@shared_task(name=WAKE_UP, base=MinimalTask)
 async def wake_up(*, session_id: str, **_: object) -> None:
     """Run the session's next turn, if any. Arguments of a newer version are ignored."""
     await turn_runner.run_next_turn(session_id)
 
 
-@shared_task(name=ANSWER_PROBE, base=PlainTask)
+@shared_task(name=ANSWER_PROBE, base=MinimalTask)
 async def answer_probe(*, probe_id: str, **_: object) -> None:
     """Answer a probe of doctor."""
     await probe.answer(probe_id, turn_runner.worker_id())
