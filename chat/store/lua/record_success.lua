@@ -10,7 +10,7 @@
 local nodes, session = nodes_of(ARGV[2])
 local lease_until = tonumber(redis.call('ZSCORE', SLOTS, ARGV[2]) or 0)
 if lease_until > now then
-  redis.call('ZADD', SLOTS, math.floor(lease_until) + SPEAKING, ARGV[2])
+  redis.call('ZADD', SLOTS, math.floor(lease_until) + HAS_OUTPUT, ARGV[2])
 end
 count_probe(nodes[2], session, 'ok')
 record_success(nodes, session)

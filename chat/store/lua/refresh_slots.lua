@@ -10,13 +10,13 @@
 --   is_contended   1 if a session waits
 --   session_id     the waiters that may call now
 for i = 2, #ARGV do
-  local is_speaking, caller = string.sub(ARGV[i], 1, 1) == '1', string.sub(ARGV[i], 3)
+  local has_output, caller = string.sub(ARGV[i], 1, 1) == '1', string.sub(ARGV[i], 3)
   local lease_until = tonumber(redis.call('ZSCORE', SLOTS, caller) or '')
   -- A late call keeps its slot unless another call has acquired it.
   if lease_until and (lease_until > now or
       redis.call('ZCOUNT', SLOTS, '(' .. now, '+inf') < MAX_CALLS) then
     charge(nodes_of(caller), math.max(0, now - lease_until + limits.lease))
-    hold_slot(caller, limits.lease, is_speaking)
+    hold_slot(caller, limits.lease, has_output)
   end
 end
 forget_missing_waiters()

@@ -5,7 +5,7 @@
 -- of the slots. While others are active, each failure halves this bound; successes restore it.
 local MAX_CALLS = limits.max_calls
 local HALF = math.ceil(MAX_CALLS / 2)
-local SPEAKING = 0.5 -- added to the ms of a lease, once the call is not silent any more
+local HAS_OUTPUT = 0.5 -- added to the ms of a lease, once the call is not silent any more
 local in_use, held, silent = 0, {}, {}
 local is_counted = false
 
@@ -56,6 +56,6 @@ local function is_below_bounds(nodes)
 end
 
 -- Give a caller a slot, or renew it, for `ms`.
-local function hold_slot(caller, ms, is_speaking)
-  redis.call('ZADD', SLOTS, now + ms + (is_speaking and SPEAKING or 0), caller)
+local function hold_slot(caller, ms, has_output)
+  redis.call('ZADD', SLOTS, now + ms + (has_output and HAS_OUTPUT or 0), caller)
 end
