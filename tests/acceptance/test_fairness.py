@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance.deployment import Deployment
 
-# Takes the only worker thread 0.2 s.
+# Occupies the only slot for 0.2 s.
 TURN = "[[tokens=6 rate=30]]"
 
 

@@ -187,14 +187,14 @@ def test_what_is_killed_comes_back_until_the_third_time(run: Callable[..., Run])
     token = started.new_token()
     for name, word in (("worker", "celery"), ("redis", "-server"), ("web", "project.server.main")):
         os.kill(started.pids(word)[0], signal.SIGKILL)
-        wait_until(partial(has_said, started, f"{name} was killed by signal 9"))
+        wait_until(partial(has_logged, started, f"{name} was killed by signal 9"))
     wait_until(lambda: is_up(started), within=20)
     assert started.ask("Still there?", token)["content"]
 
     pids = started.all_pids()
     for death in (2, 3):
         os.kill(wait_until(lambda: started.pids("project.server.main"))[0], signal.SIGKILL)
-        wait_until(partial(has_said, started, "web was killed by signal 9", times=death))
+        wait_until(partial(has_logged, started, "web was killed by signal 9", times=death))
     assert started.make.wait(ENDED_WITHIN) != 0
     assert all_gone(pids)
     assert "for the third time within a minute" in started.log
@@ -297,7 +297,7 @@ def prefixes(log: str) -> set[str]:
     return set(re.findall(r"^\d\d:\d\d:\d\d (\w+) +\| ", log, re.MULTILINE))
 
 
-def has_said(started: Run, text: str, *, times: int = 1) -> bool:
+def has_logged(started: Run, text: str, *, times: int = 1) -> bool:
     return started.log.count(text) >= times
 
 

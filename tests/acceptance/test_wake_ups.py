@@ -125,10 +125,10 @@ BODIES = (
 
 @pytest.mark.thorough
 @pytest.mark.fault("F08")
-def test_malformed_wake_ups_occupy_no_thread(
+def test_malformed_wake_ups_occupy_no_slot(
     build_deployment: Callable[..., Deployment],
 ) -> None:
-    """Without prefetching, two messages that count as running would occupy both threads."""
+    """Without prefetching, two messages that count as running would occupy both slots."""
     deployment = build_deployment(worker_concurrency=2, wake_grace=60)
     deployment.start()
     message = json.loads(serialize_message("ses_none", "none"))

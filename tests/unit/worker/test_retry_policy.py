@@ -105,7 +105,7 @@ def test_turn_that_cannot_be_written_is_abandoned(cause: StopCause) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "has_said", "status"),
+    ("cause", "has_output", "status"),
     [
         (StopCause.CANCELLED, False, Status.CANCELLED),
         (StopCause.CANCELLED, True, Status.CANCELLED),
@@ -115,8 +115,8 @@ def test_turn_that_cannot_be_written_is_abandoned(cause: StopCause) -> None:
         (StopCause.EVENT_TIMEOUT, True, Status.INCOMPLETE),
     ],
 )
-def test_stopped_call_ends_the_turn(cause: StopCause, has_said: bool, status: Status) -> None:
-    outcome = retry_policy.after_stop(FIRST, MODEL, cause, has_output=has_said)
+def test_stopped_call_ends_the_turn(cause: StopCause, has_output: bool, status: Status) -> None:
+    outcome = retry_policy.after_stop(FIRST, MODEL, cause, has_output=has_output)
     assert isinstance(outcome, Outcome)
     assert outcome.status is status
 
