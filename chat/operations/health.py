@@ -80,12 +80,3 @@ async def heartbeat(worker: str, *, running: int) -> list[str]:
         StoreUnavailable
     """
     return await workers.heartbeat.on_loop(worker, running_turns=running)
-
-
-def unregister(worker: str) -> None:
-    """Record that a worker stopped.
-
-    Raises:
-        StoreUnavailable: its registration expires by itself.
-    """
-    workers.unregister(worker)
