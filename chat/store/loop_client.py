@@ -60,16 +60,16 @@ class LoopConnection:
         self._unsent: list[_Request] = []
         self._sent: deque[_Request] = deque()
         self._is_flush_due = False
-        self._server: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._stream: ReplyStream | None = None
         # Checks the deadline of the oldest request.
         self._timer: asyncio.TimerHandle | None = None
 
     async def close(self) -> None:
         """Close the connection; requests in flight fail."""
-        if self._server is not None:
-            self._server.cancel()
-            await asyncio.wait([self._server])
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     def send(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
         """Send commands with the next packet; return their replies, errors among them.
@@ -83,9 +83,9 @@ class LoopConnection:
         future: asyncio.Future[list[Any]] = self._loop.create_future()
         deadline = self._loop.time() + self._timeout
         self._unsent.append(_Request(packed, len(commands), future, deadline))
-        if self._server is None:
-            self._server = self._loop.create_task(self._serve(), name="redis")
-            self._server.add_done_callback(self._on_end)
+        if self._task is None:
+            self._task = self._loop.create_task(self._run_connection(), name="redis")
+            self._task.add_done_callback(self._on_end)
         elif not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self.flush)
@@ -114,32 +114,32 @@ class LoopConnection:
             return
         if not oldest.future.done():
             oldest.future.set_exception(TimeoutError("no reply from Redis in time"))
-        if self._server is not None:
-            self._server.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
-    def _on_end(self, server: asyncio.Task[None]) -> None:
+    def _on_end(self, task: asyncio.Task[None]) -> None:
         """Clean up after a task that was cancelled before it ran: uvloop runs due timers first."""
-        if self._server is server:
-            self._server = None
+        if self._task is task:
+            self._task = None
             self._fail_all(ConnectionError("the connection to Redis was not opened in time"))
 
-    async def _serve(self) -> None:
+    async def _run_connection(self) -> None:
         """Connect, and execute requests until the connection is lost. Then all of them fail."""
         error: Exception = ConnectionError("the connection to Redis was closed")
         connection: Connection = self._pool.make_connection()
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
-            self._stream = ReplyStream(connection, self._take, on_resume=self.flush)
+            self._stream = ReplyStream(connection, self._on_reply, on_resume=self.flush)
             self.flush()
             await self._stream.wait_until_lost()
         except (RedisError, OSError) as failure:
             error = failure
         finally:
-            self._server = self._stream = None
+            self._task = self._stream = None
             self._fail_all(error)
             await connection.disconnect(nowait=True)
 
-    def _take(self, reply: Any) -> None:
+    def _on_reply(self, reply: Any) -> None:
         """Pass a reply to the oldest request."""
         if isinstance(reply, RedisError) and self._stream is not None:
             if isinstance(reply, ReadOnlyError):

@@ -171,7 +171,7 @@ class PubSubConnection:
             async with asyncio.timeout(READ_TIMEOUT):
                 await connection.connect()  # type: ignore[no-untyped-call]
             self._changed |= self._channels
-            self._stream = ReplyStream(connection, self._take, on_resume=self._wake.set)
+            self._stream = ReplyStream(connection, self._on_reply, on_resume=self._wake.set)
             self._last_read_at = self._loop.time()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write_loop(connection))
@@ -195,7 +195,7 @@ class PubSubConnection:
                 continue
             await self._send(connection, "PING")
 
-    def _take(self, reply: Any) -> None:
+    def _on_reply(self, reply: Any) -> None:
         """Pass a message on, or note what has become of a subscription."""
         match reply:
             case [b"message" | b"smessage", channel, message]:
