@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from chat.callbacks import noop
 from chat.conversation import messages, sessions
 from chat.domain import Accepted, Caller, EventBatch, Gap, Status
 from chat.domain.errors import StreamTrimmed, TurnFailed
@@ -16,7 +17,6 @@ from chat.protocols.log_events import LogEvent, parse_event
 from chat.realtime import session_events
 from chat.realtime.close_codes import Abort
 from chat.settings import chat_settings
-from chat.store.subscriber import noop
 
 # Seconds that a call waits for the end of its turn.
 MAX_WAIT = 600.0

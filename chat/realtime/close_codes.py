@@ -5,8 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 from chat.api.exception_handler import STATUSES, error_response_without_request
+from chat.callbacks import noop
 from chat.domain.errors import ParleyError, SlowConsumer
-from chat.store.subscriber import noop
 
 # Close codes of RFC 6455 and of IANA's registry.
 INTERNAL_ERROR = 1011

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import orjson
 
+from chat.callbacks import Callback, noop
 from chat.conversation import sessions
 from chat.domain import Caller, EventBatch, Gap
 from chat.domain.errors import (
@@ -17,7 +18,7 @@ from chat.domain.errors import (
     SessionNotFound,
 )
 from chat.store import server_info
-from chat.store.subscriber import Callback, Subscriber, noop
+from chat.store.subscriber import Subscriber
 from chat.store.subscriptions import hub
 
 

@@ -4,20 +4,16 @@ import asyncio
 from collections.abc import Callable
 
 from chat.buffers import Buffer, buffer_limit
+from chat.callbacks import Callback
 from chat.domain import Caller, EventBatch
 from chat.domain.errors import ParleyError, SlowConsumer
 from chat.settings import chat_settings
 from chat.store.events import NO_POSITION, LogKeys, Position
 
-Callback = Callable[[], None]
 # Seconds in which a client can read the error before its connection is aborted.
 CLOSE_GRACE = 3.0
 # Buffered events of this many bytes are counted together with those of other subscribers.
 MIN_COUNTED_BYTES = 64 * 1024
-
-
-def noop() -> None:
-    pass
 
 
 class Subscriber:

@@ -20,6 +20,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from chat.callbacks import Callback, noop
 from chat.domain import Caller, EventBatch
 from chat.domain.errors import (
     ParleyError,
@@ -39,7 +40,7 @@ from chat.store.events import (
     read_states,
 )
 from chat.store.pubsub import PubSubClient
-from chat.store.subscriber import Callback, Channel, Subscriber, noop
+from chat.store.subscriber import Channel, Subscriber
 
 logger = logging.getLogger(__name__)
 

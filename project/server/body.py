@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from chat.buffers import Buffer, buffer_limit
-from chat.store.subscriber import noop
+from chat.callbacks import noop
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]

@@ -12,6 +12,7 @@ from pytest_django import Settings
 from redis import Redis
 from redis.asyncio.connection import Connection
 
+from chat.callbacks import noop
 from chat.conversation import sessions, tokens, turns
 from chat.domain import Caller, EventBatch, Gap
 from chat.domain.errors import (
@@ -28,7 +29,7 @@ from chat.store import keys, pubsub, subscriptions
 from chat.store.client import client
 from chat.store.events import Position, read_logs
 from chat.store.pubsub import PubSubConnection
-from chat.store.subscriber import Subscriber, noop
+from chat.store.subscriber import Subscriber
 from chat.store.subscriptions import POLL_INTERVAL, SubscriptionHub
 from tests.harness.proxy import Proxy
 from tests.harness.redis_cluster import needs_one_server, require_one_server, subscribed_channels
