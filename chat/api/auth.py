@@ -122,12 +122,12 @@ def authenticate_session(meta: Mapping[str, str], session_id: str) -> Caller:
 
 async def authenticate_on_loop(meta: Mapping[str, str]) -> Caller | Principal:
     """Do the same as `authenticate`, on an event loop."""
-    if blocks(meta):
+    if may_block(meta):
         return await asyncio.to_thread(authenticate, meta)
     return await authenticate.on_loop(meta)
 
 
-def blocks(meta: Mapping[str, str]) -> bool:
+def may_block(meta: Mapping[str, str]) -> bool:
     """Return whether `authenticate` may block: to fetch keys of issuers, or openers of sessions."""
     token = bearer_token(meta)
     return not principals.is_api_key(token) and (

@@ -169,7 +169,7 @@ def filename(query: QueryDict) -> str:
     return name
 
 
-def no_query(query: QueryDict) -> None:
+def reject_query(query: QueryDict) -> None:
     """Reject all parameters.
 
     Raises:

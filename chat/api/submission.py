@@ -31,7 +31,7 @@ def submit_arguments(
         ParleyError: as `read_body`.
     """
     if request.META.get("QUERY_STRING"):  # to parse an empty one takes 4 us
-        query_params.no_query(request.GET)
+        query_params.reject_query(request.GET)
     body = validate(NewMessageBody, read_body())
     if isinstance(sender, Caller):
         session_id = session_id or sender.session_id

@@ -32,7 +32,7 @@ def publish_probe(probe_id: str) -> None:
     )
 
 
-def pass_message(*, within: float) -> bool:
+def send_and_receive(*, within: float) -> bool:
     """Return whether a message comes back from a temporary queue in time.
 
     within: seconds.
@@ -42,10 +42,10 @@ def pass_message(*, within: float) -> bool:
     """
     # The ACL in docs/security.md allows this name.
     name = f"{QUEUE}:probe-queue:{random_id()}"
-    return call_broker(lambda channel: _pass_message(channel, name, within))
+    return call_broker(lambda channel: _send_and_receive(channel, name, within))
 
 
-def _pass_message(channel: Any, name: str, within: float) -> bool:
+def _send_and_receive(channel: Any, name: str, within: float) -> bool:
     queue = Queue(name, exclusive=True).bind(channel)
     queue.queue_declare()
     try:

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 # Seconds that a probe may take.
 PROBE_TIMEOUT = 5.0
-# Seconds between two looks for an answer.
+# Seconds between checks for an answer.
 POLL_INTERVAL = 0.02
 CHECK_BROKER = "check BROKER_URL and the permissions of its user; until then, turns start late"
 
@@ -82,7 +82,7 @@ def _no_answer(alive: Sequence[WorkerInfo]) -> CheckResult:
 
 def _probe_broker() -> CheckResult:
     """Check the broker alone. Doctor consumes nothing from the queue of wake-ups itself."""
-    if broker.pass_message(within=PROBE_TIMEOUT):
+    if broker.send_and_receive(within=PROBE_TIMEOUT):
         message = "no worker is alive; the broker returned a probe from a temporary queue"
         return CheckResult(Level.OK, message)
     message = f"the broker accepted a probe, but did not return it within {PROBE_TIMEOUT:g} s"

@@ -152,18 +152,18 @@ async def execute(
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        starting.add_done_callback(partial(_pass_on, abandon))
+        starting.add_done_callback(partial(_abandon_result, abandon))
         raise
 
 
 async def _execute(call: StoreCall[[HttpRequest], T], request: HttpRequest) -> T:
     is_large = int(request.META.get("CONTENT_LENGTH") or 0) > MAX_LOOP_BYTES
-    if is_large or auth.blocks(request.META):
+    if is_large or auth.may_block(request.META):
         return await asyncio.to_thread(call, request)
     return await call.on_loop(request)
 
 
-def _pass_on(abandon: Callable[[T], object] | None, starting: asyncio.Future[T]) -> None:
+def _abandon_result(abandon: Callable[[T], object] | None, starting: asyncio.Future[T]) -> None:
     has_result = not starting.cancelled() and starting.exception() is None
     if has_result and abandon is not None:
         abandon(starting.result())

@@ -59,7 +59,7 @@ def no_user() -> None:
 def authenticate(
     meta: Mapping[str, str], request_id: str, read_user: Callable[[], str | None] = no_user
 ) -> Steps[Sender]:
-    """Return the sender of a request, which counts as a read. It may block: see `auth.blocks`.
+    """Return the sender of a request, which counts as a read. It may block: see `auth.may_block`.
 
     read_user: returns whom the body names. It is only called for an API key, after the request was
     counted for its tenant. The header `CHAT_OPENAI_USER_HEADER` is preferred to it.

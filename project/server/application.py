@@ -44,7 +44,7 @@ class PathRouter:
     """Passes an HTTP request to the handler for its path."""
 
     def __init__(self) -> None:
-        self.wait = CancellableAsyncHandler("chat.realtime.urls")
+        self.cancellable = CancellableAsyncHandler("chat.realtime.urls")
         handler = WSGIHandler()
         threads = FairThreads(chat_settings.WEB_THREADS)
         reader = partial(BodyReader, threads=threads, timeout=chat_settings.REQUEST_TIMEOUT)
@@ -61,19 +61,21 @@ class PathRouter:
             rejects_bodies=True,
         )
         # Whether the client disconnects or not, a message is accepted.
-        self.hot = AsyncHandler("chat.realtime.urls", reader(api_body_limit, max_bytes=max_bytes))
+        self.async_views = AsyncHandler(
+            "chat.realtime.urls", reader(api_body_limit, max_bytes=max_bytes)
+        )
         bodies = reader(protocol_body_limit, max_bytes=max_bytes)
         self.openai = CancellableAsyncHandler("chat.openai_api.urls", bodies)
         self.ui = CancellableAsyncHandler("chat.ui_api.urls", bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if EVENT_STREAM_PATH.fullmatch(scope["path"]):
-            await self.wait(scope, receive, send)
+            await self.cancellable(scope, receive, send)
         elif _is_poll(scope):
-            handler = self.wait if b"wait=" in scope["query_string"] else self.hot
+            handler = self.cancellable if b"wait=" in scope["query_string"] else self.async_views
             await handler(scope, receive, send)
         elif _is_small_message(scope) or _is_probe(scope):
-            await self.hot(scope, receive, send)
+            await self.async_views(scope, receive, send)
         elif scope["path"].startswith("/v1/"):
             await self.openai(scope, receive, send)
         elif scope["path"].startswith("/ui/"):

@@ -100,7 +100,7 @@ class View(APIView):
 
     def body(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
         """Return the validated body. Requests with a body must not have query parameters."""
-        query_params.no_query(self.django_request.GET)
+        query_params.reject_query(self.django_request.GET)
         return validate(serializer_class, self.request.data)
 
     def idempotency_key(self, *, is_secret: bool = False) -> str:

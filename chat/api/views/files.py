@@ -41,7 +41,7 @@ class File(View):
     def get(self, _: Request, session_id: str, file_id: str) -> HttpResponse:
         """Download a file."""
         caller = self.reader(session_id)
-        query_params.no_query(self.django_request.GET)
+        query_params.reject_query(self.django_request.GET)
         file, content = files.read(caller, file_id)
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.filename)}",

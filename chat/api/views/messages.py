@@ -81,7 +81,7 @@ class Message(View):
     def get(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Get one message."""
         caller = self.reader(session_id)
-        query_params.no_query(self.django_request.GET)
+        query_params.reject_query(self.django_request.GET)
         return responses.json(get_message(caller, message_id))
 
 
@@ -118,7 +118,7 @@ class Feedback(View):
     def delete(self, _: Request, session_id: str, message_id: str) -> HttpResponse:
         """Remove the rating of a reply."""
         caller = self.caller(session_id)
-        query_params.no_query(self.django_request.GET)
+        query_params.reject_query(self.django_request.GET)
         return responses.json(set_feedback(caller, message_id, None))
 
 

@@ -26,7 +26,7 @@ class Metrics(View):
     schema = None
 
     def get(self, _: Request) -> HttpResponse:
-        query_params.no_query(self.django_request.GET)
+        query_params.reject_query(self.django_request.GET)
         check_access(self.django_request)
         return HttpResponse(
             prometheus.render(stats.collect()),

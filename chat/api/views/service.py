@@ -22,7 +22,7 @@ class Models(View):
     @openapi({200: schema_serializers.ModelList}, needs_token=False, errors=SESSION_ERRORS)
     def get(self, _: Request) -> HttpResponse:
         """List the models that the client may use."""
-        query_params.no_query(self.django_request.GET)
+        query_params.reject_query(self.django_request.GET)
         client = auth.optional_client(self.django_request.META)
         if client is not None:
             read_limits.check_client(client, self.django_request.META)

@@ -90,7 +90,7 @@ class Session(View):
     @openapi({204: None})
     def delete(self, _: Request, session_id: str) -> HttpResponse:
         """Delete the session and all its data."""
-        query_params.no_query(self.django_request.GET)
+        query_params.reject_query(self.django_request.GET)
         sessions.delete(self.caller(session_id))
         return responses.no_content()
 

@@ -14,7 +14,7 @@ class User(View):
     @openapi({200: schema_serializers.ErasedUser}, errors=RATE_ERRORS)
     def delete(self, _: Request, user: str) -> HttpResponse:
         """Delete everything that is stored of a user."""
-        query_params.no_query(self.django_request.GET)
+        query_params.reject_query(self.django_request.GET)
         principal = auth.authenticate_user(self.django_request.META, user)
         read_limits.check_principal(principal)
         return responses.json(b'{"deleted_sessions":%d}' % users.erase(principal))
