@@ -17,7 +17,7 @@ from chat.openai_api.content import check_inputs
 from chat.protocols.senders import Sender, admit, open_session
 from chat.protocols.turn import MAX_WAIT, ReplyFailed, Turn, events, heartbeat_interval
 from chat.realtime.close_codes import Abort
-from chat.store.calls import Steps, joined
+from chat.store.calls import Steps, gather
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def start(
         as `sessions.create_session` and `turns.submit`
     """
     check_inputs(request.messages, request.model)
-    attachment, _ = yield from joined(attaching, admit(sender))
+    attachment, _ = yield from gather(attaching, admit(sender))
     caller, accepted = yield from open_session(
         sender,
         partial(_submit, request, sender.request_id, attachment.key),

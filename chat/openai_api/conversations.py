@@ -24,7 +24,7 @@ from chat.openai_api.response_request import read_input
 from chat.protocols.fields import Fields
 from chat.protocols.senders import Sender, admit, open_session
 from chat.settings import chat_settings
-from chat.store.calls import Steps, joined
+from chat.store.calls import Steps, gather
 
 MAX_ITEMS = 20
 
@@ -44,7 +44,7 @@ def create(
     fields = Fields(body)
     metadata, given = fields.metadata(), _read_items(fields)
     fields.reject_others()
-    attachment, _ = yield from joined(attaching, admit(sender))
+    attachment, _ = yield from gather(attaching, admit(sender))
     _, session = yield from open_session(
         sender,
         partial(sessions.read.steps, limit=0),

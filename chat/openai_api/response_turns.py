@@ -19,7 +19,7 @@ from chat.openai_api.response_request import ResponseRequest
 from chat.protocols.senders import Sender, admit, change_model, open_session, read_model
 from chat.protocols.turn import Turn
 from chat.settings import chat_settings
-from chat.store.calls import Steps, joined
+from chat.store.calls import Steps, gather
 
 # Seconds that a session lives after the end of a response with `store` false.
 UNSTORED_TTL = 300
@@ -38,13 +38,13 @@ def start(request: ResponseRequest, sender: Sender, attaching: Steps[Attachment]
     session_id = request.session_id or ("" if request.previous else sender.own_session)
     if session_id:
         caller = sender.caller_of(session_id)
-        attachment, model = yield from joined(attaching, read_model(caller, request.model))
+        attachment, model = yield from gather(attaching, read_model(caller, request.model))
         return (yield from _append(request, caller, model, sender, attachment.key))
     if request.previous is not None:
         return (yield from _continue(request, request.previous, sender, attaching))
     check_inputs(request.earlier, request.model)
     check_inputs([request.message], request.model)
-    attachment, _ = yield from joined(attaching, admit(sender))
+    attachment, _ = yield from gather(attaching, admit(sender))
     past = history.build(request.earlier)
     return (yield from _open(request, sender, attachment.key, past, request.system_text))
 
@@ -109,7 +109,7 @@ def _continue(
 ) -> Steps[Turn]:
     """Accept the turn after an earlier one: in its session if it is the last, else in a copy."""
     wanted = request.model if request.is_stored else None
-    attachment, (earlier, model) = yield from joined(
+    attachment, (earlier, model) = yield from gather(
         attaching, _retrieve_with_model(sender, previous, wanted)
     )
     key = attachment.key
@@ -133,7 +133,7 @@ def _retrieve_with_model(
         as `retrieve`
     """
     caller = Caller.internal(ref.session_id)  # `retrieve` checks the sender's access
-    found = yield from joined(responses.retrieve.steps(sender, ref), read_model(caller, wanted))
+    found = yield from gather(responses.retrieve.steps(sender, ref), read_model(caller, wanted))
     return found
 
 

@@ -10,7 +10,7 @@ import orjson
 from chat.domain import ApiKey, Scope
 from chat.domain.policy import Policy
 from chat.store import keys
-from chat.store.calls import Steps, ask, store_call
+from chat.store.calls import Steps, send, store_call
 from chat.store.client import execute_command, map_redis_errors
 
 # Members of a stored key that this version knows.
@@ -37,7 +37,7 @@ def get_many(key_ids: Sequence[str]) -> Steps[list[ApiKey | None]]:
     """
     if not key_ids:
         return []
-    found = yield from ask(("HMGET", keys.api_keys(), *key_ids))
+    found = yield from send(("HMGET", keys.api_keys(), *key_ids))
     return [None if stored is None else _parse(stored) for stored in found]
 
 
@@ -61,7 +61,7 @@ def all_keys() -> Steps[list[ApiKey]]:
     Raises:
         StoreUnavailable
     """
-    found = yield from ask(("HVALS", keys.api_keys()))
+    found = yield from send(("HVALS", keys.api_keys()))
     return sorted(map(_parse, found), key=lambda key: -key.created_at)
 
 
@@ -81,7 +81,7 @@ def set_last_used(key_id: str, *, at: float) -> Steps[None]:
     Raises:
         StoreFull, StoreUnavailable
     """
-    yield from ask(("HSET", keys.api_keys_last_used(), key_id, f"{at:.0f}"))
+    yield from send(("HSET", keys.api_keys_last_used(), key_id, f"{at:.0f}"))
 
 
 def last_used() -> dict[str, float]:

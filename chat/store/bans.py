@@ -19,7 +19,7 @@ from chat.domain.errors import StoreFull, StoreUnavailable
 from chat.domain.identity import ADDRESS_PREFIX, KEY_PREFIX
 from chat.domain.ids import random_id
 from chat.store import keys
-from chat.store.calls import Steps, ask_all, checked, store_call
+from chat.store.calls import Steps, reply_or_raise, send_all, store_call
 from chat.store.client import execute_command, map_redis_errors
 from chat.store.stored_addresses import hash_address
 
@@ -204,11 +204,11 @@ def _read_openers(callers: Iterable[Caller]) -> Steps[None]:
         _openers.clear()
         new = list(tokens)
     fields_ = ("token_hash", "api_key", "owner")
-    replies = yield from ask_all(
+    replies = yield from send_all(
         [("HMGET", keys.for_session(session_id).session, *fields_) for session_id, _ in new]
     )
     for (session_id, credential), reply in zip(new, replies, strict=True):
-        token_hash, api_key, owner = checked(reply)
+        token_hash, api_key, owner = reply_or_raise(reply)
         if token_hash is not None and token_hash.decode() == credential:
             names = (KEY_PREFIX.encode() + api_key if api_key else b"", owner or b"")
             # The address that opened it is not the client's.

@@ -25,7 +25,7 @@ from chat.domain.budgets import (
 )
 from chat.domain.prices import Price
 from chat.store import keys
-from chat.store.calls import Steps, ask, ask_all, checked, store_call
+from chat.store.calls import Steps, reply_or_raise, send, send_all, store_call
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, milliseconds, read_script
 
@@ -76,7 +76,7 @@ def reserve(
         *(number for limit in limits for number in (limit.money, limit.tokens)),
     ]
     call = ScriptCall(read_script("reserve_budget"), _keys(reservation.names), args)
-    status, *refused = yield from ask(call)
+    status, *refused = yield from send(call)
     if status == b"RESERVED":
         return reservation
     index, ms, ends_at = refused
@@ -137,7 +137,7 @@ def settle(reservation: Reservation, usage: Usage | None) -> Steps[None]:
     Raises:
         StoreUnavailable: Redis did not answer. A worker will settle it later.
     """
-    yield from ask(settlement(reservation, usage))
+    yield from send(settlement(reservation, usage))
 
 
 @store_call
@@ -151,20 +151,20 @@ def settle_lost(reservation_ids: Sequence[str], usage: Usage | None = None) -> S
     Raises:
         StoreUnavailable: Redis did not answer. A worker will settle them later.
     """
-    stored = checked((yield [("HMGET", keys.budget_reservations(), *reservation_ids)])[0])
+    stored = reply_or_raise((yield [("HMGET", keys.budget_reservations(), *reservation_ids)])[0])
     names = {
         each: value.decode().split(" ")[6:]
         for each, value in zip(reservation_ids, stored, strict=True)
         if value is not None
     }
-    sessions = yield from ask_all([_read_session(each) for each in names])
+    sessions = yield from send_all([_read_session(each) for each in names])
     usages = {
-        each: _recorded_usage(each, checked(fields), usage_arg(usage) or ALL)
+        each: _recorded_usage(each, reply_or_raise(fields), usage_arg(usage) or ALL)
         for each, fields in zip(names, sessions, strict=True)
     }
     calls = [_settlement(each, names[each], used) for each, used in usages.items() if used]
     if calls:
-        yield from ask_all(calls)
+        yield from send_all(calls)
 
 
 def _read_session(reservation_id: str) -> Sequence[str]:
@@ -190,7 +190,7 @@ def exceeded() -> Steps[list[ExceededBudget]]:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    found = yield from ask(("ZREVRANGE", keys.exceeded_budgets(), 0, MAX_EXCEEDED - 1))
+    found = yield from send(("ZREVRANGE", keys.exceeded_budgets(), 0, MAX_EXCEEDED - 1))
     return [_exceeded(member.decode()) for member in found]
 
 
@@ -209,9 +209,9 @@ def states(budgets: Sequence[Budget]) -> Steps[list[BudgetState]]:
         StoreUnavailable: Redis did not answer.
     """
     reads = [("HMGET", keys.budget(each.name), *FIELDS) for each in budgets]
-    (seconds, _), *replies = yield from ask_all([("TIME",), *reads])
+    (seconds, _), *replies = yield from send_all([("TIME",), *reads])
     return [
-        _state(budget, checked(fields), 1000 * int(seconds))
+        _state(budget, reply_or_raise(fields), 1000 * int(seconds))
         for budget, fields in zip(budgets, replies, strict=True)
     ]
 
@@ -233,7 +233,7 @@ def key_limits() -> Steps[dict[str, Limits]]:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    found = yield from ask(("HGETALL", keys.key_budgets()))
+    found = yield from send(("HGETALL", keys.key_budgets()))
     pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
     return {key_id.decode(): _parse_limits(stored) for key_id, stored in pairs}
 
@@ -251,11 +251,11 @@ def set_key_limits(key_id: str, limits: Limits) -> Steps[None]:
     """
     stored = orjson.dumps({period.value: asdict(limit) for period, limit in limits.items()})
     change = ("HSET", keys.key_budgets(), key_id, stored)
-    yield from ask(change if limits else ("HDEL", keys.key_budgets(), key_id))
-    members = yield from ask(("ZREVRANGE", keys.exceeded_budgets(), 0, -1))
+    yield from send(change if limits else ("HDEL", keys.key_budgets(), key_id))
+    members = yield from send(("ZREVRANGE", keys.exceeded_budgets(), 0, -1))
     is_own = [each for each in members if _is_of_key(_exceeded(each.decode()).budget, key_id)]
     if is_own:
-        yield from ask(("ZREM", keys.exceeded_budgets(), *is_own))
+        yield from send(("ZREM", keys.exceeded_budgets(), *is_own))
 
 
 def _is_of_key(budget: Budget, key_id: str) -> bool:

@@ -104,25 +104,17 @@ def _wait_call() -> Command:
     return ("WAIT", chat_settings.REPLICAS, round(1000 * chat_settings.REPLICA_TIMEOUT))
 
 
-def _send(steps: Steps[T], replies: list[Any]) -> Callable[[], Sequence[Call]]:
-    return lambda: steps.send(replies)
-
-
-def _throw(steps: Steps[T], error: ParleyError) -> Callable[[], Sequence[Call]]:
-    return lambda: steps.throw(error)
-
-
-def nothing() -> Steps[None]:
+def no_calls() -> Steps[None]:
     """Make no call."""
     yield from ()
 
 
-def joined(first: Steps[T], second: Steps[U]) -> Steps[tuple[T, U]]:
+def gather(first: Steps[T], second: Steps[U]) -> Steps[tuple[T, U]]:
     """Execute two store calls together: each round trip has what both need next, in this order.
 
     An error of either ends both. What they sent in the same round trip was executed.
     """
-    one, other = parts = (_Part(first), _Part(second))
+    one, other = branches = (_Branch(first), _Branch(second))
     while not (one.error or other.error) and (calls := [*one.calls, *other.calls]):
         try:
             replies = yield calls
@@ -133,12 +125,12 @@ def joined(first: Steps[T], second: Steps[U]) -> Steps[tuple[T, U]]:
             own = replies[: len(one.calls)]
             other.send(replies[len(own) :])
             one.send(own)
-    for part in parts:
-        part.close()
+    for branch in branches:
+        branch.close()
     return one.result, other.result
 
 
-class _Part:
+class _Branch:
     """A store call that is executed together with another one."""
 
     def __init__(self, steps: Steps[Any]) -> None:
@@ -151,11 +143,11 @@ class _Part:
 
     def send(self, replies: list[Any]) -> None:
         if self.calls:
-            self._advance(_send(self._steps, replies))
+            self._advance(lambda: self._steps.send(replies))
 
     def throw(self, error: ParleyError) -> None:
         if self.calls:
-            self._advance(_throw(self._steps, error))
+            self._advance(lambda: self._steps.throw(error))
 
     def close(self) -> None:
         """End the call.
@@ -177,17 +169,17 @@ class _Part:
             self.error = error
 
 
-def ask(call: Call) -> Steps[Any]:
-    """Return the reply to one call: `reply = yield from ask(call)`.
+def send(call: Call) -> Steps[Any]:
+    """Return the reply to one call: `reply = yield from send(call)`.
 
     Raises:
         StoreFull, StoreUnavailable: Redis replied with an error; programming errors pass unchanged.
     """
     (reply,) = yield [call]
-    return checked(reply)
+    return reply_or_raise(reply)
 
 
-def ask_all(calls: Sequence[Call]) -> Steps[list[Any]]:
+def send_all(calls: Sequence[Call]) -> Steps[list[Any]]:
     """Return the replies to many calls in one round trip, with errors in their places."""
     if not calls:
         return []
@@ -195,31 +187,31 @@ def ask_all(calls: Sequence[Call]) -> Steps[list[Any]]:
     return replies
 
 
-def ask_script(call: ScriptCall) -> Steps[list[Any]]:
+def send_script(call: ScriptCall) -> Steps[list[Any]]:
     """Return the reply of a script.
 
     Raises:
         ParleyError: an error of `script_errors.ERRORS`, if the script replied with it.
-        StoreFull, StoreUnavailable: as `ask`.
+        StoreFull, StoreUnavailable: as `send`.
     """
-    reply: list[Any] = yield from ask(call)
+    reply: list[Any] = yield from send(call)
     if error := script_error(reply):
         raise error
     return reply
 
 
-def ask_and_wait(call: ScriptCall) -> Steps[list[Any]]:
+def send_and_wait(call: ScriptCall) -> Steps[list[Any]]:
     """Return the reply of a script that accepts a turn, once `REPLICAS` replicas hold the write.
 
     Raises:
         StoreUnavailable: too few replicas hold it in time. The turn may stay accepted; the same
             request, sent again with its key, succeeds once they do.
-        ParleyError: as `ask_script`.
+        ParleyError: as `send_script`.
     """
     if not chat_settings.REPLICAS:
-        return (yield from ask_script(call))
+        return (yield from send_script(call))
     result, replicas = yield [call, _wait_call()]
-    reply: list[Any] = checked(result)
+    reply: list[Any] = reply_or_raise(result)
     if error := script_error(reply):
         raise error
     if reply[0] in ACCEPTED and not _is_enough(replicas):
@@ -231,11 +223,11 @@ def _is_enough(replicas: Any) -> bool:
     return isinstance(replicas, int) and replicas >= chat_settings.REPLICAS
 
 
-def checked(reply: Any) -> Any:
+def reply_or_raise(reply: Any) -> Any:
     """Return a reply that is no error.
 
     Raises:
-        StoreFull, StoreUnavailable: as `ask`.
+        StoreFull, StoreUnavailable: as `send`.
     """
     if isinstance(reply, RedisError):
         raise map_error(reply)

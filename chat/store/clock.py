@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from chat.store import keys
-from chat.store.calls import Steps, ask
+from chat.store.calls import Steps, send
 from chat.store.client import client
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, milliseconds, read_script
@@ -113,5 +113,5 @@ redis_clock = RedisClock()
 
 
 def _run(script: str, *args: Arg) -> Steps[list[Any]]:
-    reply: list[Any] = yield from ask(ScriptCall(read_script(script), [keys.deployment()], args))
+    reply: list[Any] = yield from send(ScriptCall(read_script(script), [keys.deployment()], args))
     return reply

@@ -8,7 +8,7 @@ from collections import Counter, deque
 
 from chat.domain.errors import ParleyError
 from chat.store import keys
-from chat.store.calls import Steps, ask, store_call
+from chat.store.calls import Steps, send, store_call
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, read_script
 
@@ -49,7 +49,7 @@ def write() -> Steps[None]:
     names = [keys.counters(PARTITION), keys.last_hour(PARTITION)]
     args: list[Arg] = [part for pair in counts.items() for part in pair]
     try:
-        yield from ask(ScriptCall(read_script("add_counters"), names, args))
+        yield from send(ScriptCall(read_script("add_counters"), names, args))
     except ParleyError:
         collect(b"\n".join(b"%d %b" % (count, field) for field, count in counts.items()))
         raise

@@ -10,7 +10,7 @@ from chat.domain import RecoveryResult
 from chat.logging import log_context
 from chat.settings import chat_settings
 from chat.store import budgets, keys, quota
-from chat.store.calls import Steps, ask_all, checked, store_call
+from chat.store.calls import Steps, reply_or_raise, send_all, store_call
 from chat.store.clock import redis_clock
 from chat.store.scripts import ScriptCall, milliseconds, read_script, script_call
 
@@ -47,10 +47,10 @@ def claim_due_members(zsets: Sequence[str]) -> Steps[list[str]]:
     """
     args = (chat_settings.SWEEP_BATCH_SIZE, milliseconds(2 * chat_settings.SWEEP_INTERVAL))
     calls = [ScriptCall(read_script("claim_due"), [zset], args) for zset in zsets]
-    replies = yield from ask_all(calls)
+    replies = yield from send_all(calls)
     errors = [reply for reply in replies if isinstance(reply, RedisError)]
     if errors and len(errors) == len(replies):
-        checked(errors[0])
+        reply_or_raise(errors[0])
     if errors:
         count = len(errors)
         logger.error("Could not sweep %d of %d partitions: %s", count, len(replies), errors[0])
@@ -71,7 +71,7 @@ def recover(session_ids: Sequence[str], *, grace: float) -> Steps[list[RecoveryR
     has_budget = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
     args = (milliseconds(grace), chat_settings.MAX_ATTEMPTS, has_budget, redis_clock.latest())
     calls = [script_call("recover", session_id, *args) for session_id in session_ids]
-    replies = yield from ask_all(calls)
+    replies = yield from send_all(calls)
     results = [_parse_result(*pair) for pair in zip(session_ids, replies, strict=True)]
     yield from quota.release.steps(
         (session_id, reply[1])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chat.domain.bans import Subject
 from chat.store import keys, openers, quota
-from chat.store.calls import Steps, ask_all, checked, store_call
+from chat.store.calls import Steps, reply_or_raise, send_all, store_call
 from chat.store.scripts import call_with_delivery_keys
 
 
@@ -15,14 +15,14 @@ def find_opened(session_ids: Sequence[str], subject: Subject) -> Steps[list[str]
     Raises:
         StoreUnavailable
     """
-    replies = yield from ask_all(
+    replies = yield from send_all(
         [("HMGET", keys.for_session(each).session, *openers.FIELDS) for each in session_ids]
     )
     return [
         session_id
         for session_id, reply in zip(session_ids, replies, strict=True)
         if openers.has_opened(
-            subject, openers.labels(*((field or b"").decode() for field in checked(reply)))
+            subject, openers.labels(*((field or b"").decode() for field in reply_or_raise(reply)))
         )
     ]
 
@@ -34,12 +34,12 @@ def delete_many(session_ids: Sequence[str]) -> Steps[int]:
     Raises:
         StoreUnavailable: some may be left; the call can be repeated.
     """
-    replies = yield from ask_all(
+    replies = yield from send_all(
         [call_with_delivery_keys("delete", session_id, "") for session_id in session_ids]
     )
     ended = [
         (session_id, reply[1])
-        for session_id, reply in zip(session_ids, map(checked, replies), strict=True)
+        for session_id, reply in zip(session_ids, map(reply_or_raise, replies), strict=True)
         if reply[0] == b"DELETED"
     ]
     yield from quota.release.steps(ended)

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from chat.domain import EventBatch
 from chat.domain.errors import ParleyError
 from chat.store import keys
-from chat.store.calls import Steps, ask_all, checked, store_call
+from chat.store.calls import Steps, reply_or_raise, send_all, store_call
 from chat.store.client import unavailable
 from chat.store.routing import Arg, Command
 from chat.store.script_errors import ERRORS
@@ -85,7 +85,7 @@ def read_logs(positions: Sequence[Position]) -> Steps[list[EventBatch | ParleyEr
     for i, position in enumerate(positions):
         by_partition[position.keys.partition].append(i)
     calls = [_read_call([positions[i] for i in group]) for group in by_partition.values()]
-    replies = yield from ask_all(calls)
+    replies = yield from send_all(calls)
     results: dict[int, EventBatch | ParleyError] = {}
     for group, reply in zip(by_partition.values(), replies, strict=True):
         if isinstance(reply, RedisError):
@@ -114,8 +114,8 @@ def read_states(sessions: Sequence[str]) -> Steps[list[LogState | None]]:
         StoreUnavailable: Redis did not answer.
     """
     reads: list[Command] = [("HMGET", session, "seq", "expires_at") for session in sessions]
-    time, *replies = yield from ask_all([("TIME",), *reads])
-    now = 1000 * parse_time(checked(time))
+    time, *replies = yield from send_all([("TIME",), *reads])
+    now = 1000 * parse_time(reply_or_raise(time))
     return [_parse_state(reply, now) for reply in replies]
 
 

@@ -8,7 +8,7 @@ import orjson
 from chat.domain import Caller
 from chat.domain.files import StoredFile
 from chat.settings import chat_settings
-from chat.store.calls import Steps, ask_script, store_call
+from chat.store.calls import Steps, send_script, store_call
 from chat.store.quota import within_quota
 from chat.store.rate_limit import change_rate
 from chat.store.scripts import script_call
@@ -32,7 +32,7 @@ def put(caller: Caller, file: StoredFile, content: bytes) -> Steps[None]:
         chat_settings.MAX_SESSION_FILE_BYTES,
         *change_rate(caller),
     )
-    yield from within_quota(caller.session_id, lambda: ask_script(call))
+    yield from within_quota(caller.session_id, lambda: send_script(call))
 
 
 @store_call
@@ -43,7 +43,7 @@ def describe(caller: Caller, ids: Sequence[str]) -> Steps[list[StoredFile | None
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     call = script_call("read_files", caller.session_id, caller.credential, 0, *ids)
-    reply = yield from ask_script(call)
+    reply = yield from send_script(call)
     return [_parse(found) for found in reply[1::2]]
 
 
@@ -55,7 +55,7 @@ def read(caller: Caller, ids: Sequence[str]) -> Steps[list[tuple[StoredFile, byt
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     call = script_call("read_files", caller.session_id, caller.credential, 1, *ids)
-    reply = yield from ask_script(call)
+    reply = yield from send_script(call)
     files = map(_parse, reply[1::2])
     return [
         None if file is None else (file, content)

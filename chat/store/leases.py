@@ -32,7 +32,7 @@ from chat.domain.errors import LeaseLost
 from chat.domain.files import Part
 from chat.settings import chat_settings
 from chat.store import budgets, counters
-from chat.store.calls import Steps, ask, ask_all, checked, store_call
+from chat.store.calls import Steps, reply_or_raise, send, send_all, store_call
 from chat.store.client import is_programming_error, unavailable
 from chat.store.clock import redis_clock
 from chat.store.routing import Arg
@@ -66,7 +66,7 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Steps[Claim | None]:
         2 * chat_settings.MAX_PAGE_LIMIT,
         redis_clock.latest(),
     )
-    result = yield from ask(call)
+    result = yield from send(call)
     return _parse_claim(session_id, nonce, result) if result[0] == b"CLAIMED" else None
 
 
@@ -148,7 +148,7 @@ def flush(writes: Sequence[tuple[Lease, Delta | None]]) -> Steps[list[bool | Exc
     error is a programming error, and repeating the write does not help.
     """
     calls = [_append(lease, delta) if delta else _renew(lease) for lease, delta in writes]
-    replies = yield from ask_all(calls)
+    replies = yield from send_all(calls)
     return [_parse_flush(reply) for reply in replies]
 
 
@@ -243,8 +243,8 @@ def _ask_and_settle(call: ScriptCall, charge: Charge) -> Steps[list[Any]]:
     calls = [call]
     if charge.reservation:
         calls.append(budgets.settlement(charge.reservation, charge.usage))
-    result, *_ = yield from ask_all(calls)
-    reply: list[Any] = checked(result)
+    result, *_ = yield from send_all(calls)
+    reply: list[Any] = reply_or_raise(result)
     if error := script_error(reply):
         raise error
     return reply

@@ -20,7 +20,7 @@ from chat.domain import CallResult, LimiterDelay, Model, ModelCaller, WaitReason
 from chat.domain.rates import interval_and_burst
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import Steps, ask, ask_all, checked, store_call
+from chat.store.calls import Steps, reply_or_raise, send, send_all, store_call
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, milliseconds, read_script
 
@@ -81,7 +81,7 @@ def acquire(
     # Half of the remaining time: after that retry, there is time for a call.
     poll_ms = min(WAITER_TTL_MS / 2, max(MIN_POLL_MS, max_wait_ms / 2))
     args = (_name(caller), tokens, poll_ms, max_wait_ms, int(bool(model.fallback)))
-    outcome, ms, reason, ahead, *waiters = yield from ask(_call("acquire", model, *args))
+    outcome, ms, reason, ahead, *waiters = yield from send(_call("acquire", model, *args))
     woken = [session_id.decode() for session_id in waiters]
     if outcome == b"ACQUIRED":
         return None, woken
@@ -108,7 +108,7 @@ def release(model: Model, caller: ModelCaller, end: CallEnd) -> Steps[list[str]]
         milliseconds(end.last_success or 0) if is_known else -1,
         *(party_node(each) for each in end.other_parties),
     )
-    return _session_ids((yield from ask(call)))
+    return _session_ids((yield from send(call)))
 
 
 @store_call
@@ -118,7 +118,7 @@ def record_success(model: Model, caller: ModelCaller) -> Steps[list[str]]:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    woken = yield from ask(_call("record_success", model, _name(caller)))
+    woken = yield from send(_call("record_success", model, _name(caller)))
     return _session_ids(woken)
 
 
@@ -129,7 +129,7 @@ def unblock(model: Model) -> Steps[list[str]]:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    woken = yield from ask(_call("unblock", model))
+    woken = yield from send(_call("unblock", model))
     return _session_ids(woken)
 
 
@@ -142,10 +142,10 @@ def leave_queue(models: Sequence[Model], session_id: str) -> Steps[list[str]]:
     """
     calls = [_call("leave_queue", model, session_id) for model in models]
     session = keys.for_session(session_id).session
-    counts = yield from ask(("HMGET", session, "running_turn", "waiting"))
+    counts = yield from send(("HMGET", session, "running_turn", "waiting"))
     if any(int(open_turns or 0) for open_turns in counts):
         return []
-    replies = yield from ask_all(calls)
+    replies = yield from send_all(calls)
     return [each for reply in replies for each in _session_ids(reply)]
 
 
@@ -174,7 +174,7 @@ def refresh_slots(
         _call("refresh_slots", model, *(f"{int(not c.is_silent)} {_name(c.caller)}" for c in held))
         for model, held in calls
     ]
-    replies = yield from ask_all(scripts)
+    replies = yield from send_all(scripts)
     pairs = [
         (model.name, reply)
         for (model, _), reply in zip(calls, replies, strict=True)
@@ -192,10 +192,10 @@ def degraded(models: Iterable[str]) -> Steps[set[str]]:
         StoreUnavailable: Redis did not answer.
     """
     names = list(models)
-    replies = yield from ask_all(
+    replies = yield from send_all(
         [("HEXISTS", keys.limiter(name).limiter, "degraded") for name in names]
     )
-    return {name for name, found in zip(names, replies, strict=True) if checked(found)}
+    return {name for name, found in zip(names, replies, strict=True) if reply_or_raise(found)}
 
 
 def party_node(caller: ModelCaller) -> str:

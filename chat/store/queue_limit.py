@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from chat.domain.identity import ADDRESS_PREFIX
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import Steps, ask_all
+from chat.store.calls import Steps, send_all
 
 # Seconds until the queues are summed again, and while the limit is reached.
 REFRESH_INTERVAL = 1.0
@@ -102,7 +102,7 @@ class QueueLimit:
 
 def _sum_queues() -> Steps[int]:
     partitions = range(chat_settings.PARTITIONS)
-    replies = yield from ask_all([("HGET", keys.counts(each), "waiting") for each in partitions])
+    replies = yield from send_all([("HGET", keys.counts(each), "waiting") for each in partitions])
     # A dead node of a Cluster must not stop the sessions of the others.
     numbers = (int(reply or 0) for reply in replies if not isinstance(reply, RedisError))
     return sum(max(0, number) for number in numbers)
@@ -111,7 +111,7 @@ def _sum_queues() -> Steps[int]:
 def _sum_parties() -> Steps[Counter[str]]:
     """Return the queued turns of the parties that have most of them."""
     last = TOP_PARTIES - 1
-    replies = yield from ask_all(
+    replies = yield from send_all(
         [
             ("ZREVRANGE", keys.waiting_by_party(each), 0, last, "WITHSCORES")
             for each in range(chat_settings.PARTITIONS)

@@ -14,7 +14,7 @@ from chat.domain.errors import AddressQuotaExceeded, QuotaExceeded, Unavailable
 from chat.domain.identity import USER_PREFIX, is_known
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import Steps, ask, ask_all, ask_script, checked, store_call
+from chat.store.calls import Steps, reply_or_raise, send, send_all, send_script, store_call
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, read_script, script_call
 
@@ -64,7 +64,7 @@ def within_quota(session_id: str, run: Callable[[], Steps[list[Any]]]) -> Steps[
         bytes_ = 0
         if _has_limit(holders):
             bytes_ = yield from _reserve(session_id, holders, needed, needed + STEP)
-        yield from ask_script(script_call("set_quota", session_id, bytes_))
+        yield from send_script(script_call("set_quota", session_id, bytes_))
     raise _exceeded(holders)
 
 
@@ -83,7 +83,7 @@ def release(ended: Iterable[tuple[str, bytes]]) -> Steps[None]:
         if holders
     ]
     if calls:
-        yield from ask_all(calls)
+        yield from send_all(calls)
 
 
 def _has_limit(holders: Sequence[str]) -> bool:
@@ -105,11 +105,11 @@ def _reserve(session_id: str, holders: Sequence[str], needed: int, wanted: int) 
         quotas,
         (session_id, needed, wanted, _ttl(), AUDIT_INTERVAL, *_limits(holders)),
     )
-    status, result = yield from ask_script(call)
+    status, result = yield from send_script(call)
     if status != b"RESERVED" and result:
         has_released = yield from _audit(quotas[result - 1], quotas)
         if has_released:
-            status, result = yield from ask_script(call)
+            status, result = yield from send_script(call)
     if status != b"RESERVED":
         raise _exceeded(holders)
     return int(result)
@@ -137,12 +137,13 @@ def _limits_of(holder: str, is_network: bool) -> tuple[int, int]:  # noqa: FBT00
 
 def _audit(full: str, quotas: Sequence[str]) -> Steps[bool]:
     """End the reservations of sessions that do not exist; return whether there were any."""
-    fields = yield from ask(("HKEYS", full))
+    fields = yield from send(("HKEYS", full))
     session_ids = [name.decode() for name in fields if name.startswith(b"ses_")]
-    exist = yield from ask_all([("EXISTS", keys.for_session(each).session) for each in session_ids])
-    gone = [each for each, is_live in zip(session_ids, exist, strict=True) if not checked(is_live)]
+    reads = [("EXISTS", keys.for_session(each).session) for each in session_ids]
+    exist = map(reply_or_raise, (yield from send_all(reads)))
+    gone = [each for each, is_live in zip(session_ids, exist, strict=True) if not is_live]
     if gone:
-        yield from ask_script(_release_call(quotas, gone, min_age=MAX_CREATION_TIME))
+        yield from send_script(_release_call(quotas, gone, min_age=MAX_CREATION_TIME))
     return bool(gone)
 
 

@@ -8,7 +8,7 @@ from chat.domain.errors import RateLimited
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import Steps, ask, store_call
+from chat.store.calls import Steps, send, store_call
 from chat.store.client import execute_commands, map_redis_errors
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, read_script
@@ -55,7 +55,7 @@ def throttle_all(*limits: Limit) -> Steps[None]:
         arg for limit in active for arg in (interval_ms(limit.per_minute), limit.burst)
     ]
     call = ScriptCall(read_script("throttle"), [limit.key for limit in active], args)
-    wait = yield from ask(call)
+    wait = yield from send(call)
     if wait:
         raise RateLimited(retry_after=wait / 1000)
 

@@ -1,7 +1,7 @@
 """Requests that clients repeat: which was the first one, and which is the last one."""
 
 from chat.store import keys
-from chat.store.calls import Steps, ask, store_call
+from chat.store.calls import Steps, send, store_call
 from chat.store.client import execute_command, map_redis_errors
 from chat.store.scripts import ScriptCall, milliseconds, read_script
 
@@ -21,7 +21,7 @@ def attach(request_digest: str, *, request_id: str, is_repeated: bool) -> Steps[
         [keys.repeated_request(request_digest)],
         (request_id, int(is_repeated), milliseconds(MAX_AGE)),
     )
-    first: bytes = yield from ask(call)
+    first: bytes = yield from send(call)
     return first.decode()
 
 

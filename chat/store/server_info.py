@@ -15,7 +15,7 @@ from redis.exceptions import (
 )
 
 from chat.domain.errors import ConfigError, StoreUnavailable
-from chat.store.calls import Steps, ask, store_call
+from chat.store.calls import Steps, send, store_call
 from chat.store.client import (
     client,
     disk_problem,
@@ -42,7 +42,7 @@ def ping() -> Steps[None]:
     Raises:
         StoreUnavailable: it does not answer within `STORE_TIMEOUT`.
     """
-    yield from ask(("PING",))
+    yield from send(("PING",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

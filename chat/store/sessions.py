@@ -13,7 +13,7 @@ from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store import keys, openers, quota
 from chat.store.api_keys import parse_policy
-from chat.store.calls import Steps, ask_script, joined, nothing, store_call
+from chat.store.calls import Steps, gather, no_calls, send_script, store_call
 from chat.store.files import description
 from chat.store.message_json import json_escape, parts_json
 from chat.store.rate_limit import change_rate
@@ -49,7 +49,7 @@ def create(new: NewSession, history: History = NO_HISTORY) -> Steps[tuple[float,
         IdempotencyMismatch: another session has this id.
         StoreFull, StoreUnavailable
     """
-    times, _ = yield from create_and(nothing(), new, history)
+    times, _ = yield from create_and(no_calls(), new, history)
     return times
 
 
@@ -64,7 +64,7 @@ def create_and(
         as `create` and the call; of both, the error of `create`.
     """
     bytes_ = yield from quota.reserve_for.steps(new, more=history.size)
-    reply, result = yield from joined(ask_script(_create_call(new, history, bytes_)), then)
+    reply, result = yield from gather(send_script(_create_call(new, history, bytes_)), then)
     _, created, expires = reply
     return (created / 1000, expires / 1000), result
 
@@ -98,7 +98,7 @@ def append_history(caller: Caller, history: History) -> Steps[int]:
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     args: list[Arg] = [*change_rate(caller), *_history_args(history)]
-    reply = yield from _ask_within_quota("append_history", caller, *args)
+    reply = yield from _send_within_quota("append_history", caller, *args)
     return 2 * int(reply[1])
 
 
@@ -157,7 +157,7 @@ def rules(caller: Caller) -> Steps[Rules]:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     call = script_call("rules", caller.session_id, caller.credential)
-    _, policy, model, party = yield from ask_script(call)
+    _, policy, model, party = yield from send_script(call)
     parsed = parse_policy(orjson.loads(policy)) if policy else NO_POLICY
     return Rules(policy=parsed, model=orjson.loads(model), party=party.decode())
 
@@ -208,7 +208,7 @@ def _ask_snapshot(
     if max_small_bytes is not None:
         max_bytes = min(max_bytes, max_small_bytes)
     args = (caller.credential, after, known, limit, max_bytes, int(is_small))
-    reply = yield from ask_script(script_call("snapshot", caller.session_id, *args))
+    reply = yield from send_script(script_call("snapshot", caller.session_id, *args))
     return reply
 
 
@@ -244,7 +244,7 @@ def page(caller: Caller, *, cursor: int | None, newer: bool, limit: int) -> Step
     start, step = -1 if cursor is None else cursor, 1 if newer else -1
     max_bytes = chat_settings.MAX_PAGE_BYTES
     args = (caller.credential, start, step, limit, max_bytes)
-    result = yield from ask_script(script_call("page", caller.session_id, *args))
+    result = yield from send_script(script_call("page", caller.session_id, *args))
     return Page(messages=result[2:], has_more=bool(result[1]))
 
 
@@ -257,7 +257,7 @@ def message(caller: Caller, number: int) -> bytes:
 def message_and_params(caller: Caller, number: int) -> Steps[tuple[bytes, bytes]]:
     """Return one message as JSON, and the params of a reply's turn; b"" for none."""
     call = script_call("message", caller.session_id, caller.credential, number)
-    result = yield from ask_script(call)
+    result = yield from send_script(call)
     return result[1], result[2]
 
 
@@ -282,7 +282,7 @@ def set_feedback(caller: Caller, number: int, feedback: bytes) -> Steps[bytes]:
         MessageNotFound, StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     args = (number, feedback, *change_rate(caller))
-    reply = yield from _ask_within_quota("set_feedback", caller, *args)
+    reply = yield from _send_within_quota("set_feedback", caller, *args)
     return bytes(reply[1])
 
 
@@ -290,7 +290,7 @@ def set_feedback(caller: Caller, number: int, feedback: bytes) -> Steps[bytes]:
 def events(caller: Caller, *, after: int, limit: int = EVENT_BATCH) -> Steps[EventPage]:
     """Return at most `limit` events after the cursor, oldest first."""
     call = script_call("events", caller.session_id, caller.credential, after, limit)
-    result = yield from ask_script(call)
+    result = yield from send_script(call)
     return EventPage(seq=result[1], earliest=result[2], events=result[3:])
 
 
@@ -310,7 +310,7 @@ def update(
     new_ttl = "" if ttl is None else ttl
     name = "=" + normalize_name(orjson.loads(fields["name"])) if "name" in fields else ""
     args = (*change_rate(caller), new_ttl, changes, name, *pairs)
-    yield from _ask_within_quota("update", caller, *args)
+    yield from _send_within_quota("update", caller, *args)
 
 
 def rotate_token(caller: Caller, token_hash: str) -> float:
@@ -342,7 +342,7 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> Steps[None]:
         RateLimited: a reset counts as a message, and there were too many; nothing was changed.
         SessionFull: of idempotency keys, which a reset keeps; nothing was changed.
     """
-    yield from _ask_within_quota(
+    yield from _send_within_quota(
         "reset",
         caller,
         key or random_id(),
@@ -359,7 +359,7 @@ def delete(caller: Caller) -> None:
     quota.release([(caller.session_id, execute_call(call)[1])])
 
 
-def _ask_within_quota(name: str, caller: Caller, *args: Arg) -> Steps[list[Any]]:
+def _send_within_quota(name: str, caller: Caller, *args: Arg) -> Steps[list[Any]]:
     call = script_call(name, caller.session_id, caller.credential, *args)
-    reply = yield from quota.within_quota(caller.session_id, lambda: ask_script(call))
+    reply = yield from quota.within_quota(caller.session_id, lambda: send_script(call))
     return reply

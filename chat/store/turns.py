@@ -5,7 +5,7 @@ from typing import Any
 from chat.domain import Accepted, Caller, Cancelled, Submission
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings, has_webhook
-from chat.store.calls import Steps, ask_and_wait, ask_script, store_call
+from chat.store.calls import Steps, send_and_wait, send_script, store_call
 from chat.store.message_json import json_escape
 from chat.store.queue_limit import queue_limit
 from chat.store.quota import within_quota
@@ -33,7 +33,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Ste
     """
     content = json_escape(submission.content)
     max_turns = yield from _max_turns_per_partition()
-    result = yield from _ask_within_quota(
+    result = yield from _send_within_quota(
         "submit",
         caller,
         content,
@@ -82,7 +82,7 @@ def regenerate(
         StoreFull, IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
     max_turns = yield from _max_turns_per_partition()
-    result = yield from _ask_within_quota(
+    result = yield from _send_within_quota(
         "regenerate",
         caller,
         number,
@@ -109,7 +109,7 @@ def cancel(caller: Caller, number: int) -> Steps[Cancelled]:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
     call = script_call("cancel", caller.session_id, caller.credential, number)
-    result = yield from ask_script(call)
+    result = yield from send_script(call)
     status, reply = result[:2]
     return Cancelled(
         reply=reply,
@@ -119,9 +119,9 @@ def cancel(caller: Caller, number: int) -> Steps[Cancelled]:
     )
 
 
-def _ask_within_quota(name: str, caller: Caller, *args: Arg) -> Steps[list[Any]]:
+def _send_within_quota(name: str, caller: Caller, *args: Arg) -> Steps[list[Any]]:
     call = script_call(name, caller.session_id, caller.credential, *args)
-    reply = yield from within_quota(caller.session_id, lambda: ask_and_wait(call))
+    reply = yield from within_quota(caller.session_id, lambda: send_and_wait(call))
     return reply
 
 

@@ -7,7 +7,7 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import Steps, ask, store_call
+from chat.store.calls import Steps, send, store_call
 from chat.store.client import execute_command, execute_commands, map_redis_errors
 from chat.store.scripts import ScriptCall, milliseconds, read_script
 from chat.store.server_info import config_errors, parse_time
@@ -42,7 +42,7 @@ def heartbeat(worker: str, *, running_turns: int) -> Steps[list[str]]:
     """
     silence = milliseconds(MISSED_HEARTBEATS * chat_settings.SWEEP_INTERVAL)
     args = (worker, running_turns, WORKER_TTL, silence)
-    alive = yield from ask(ScriptCall(read_script("worker_heartbeat"), [keys.workers()], args))
+    alive = yield from send(ScriptCall(read_script("worker_heartbeat"), [keys.workers()], args))
     return [name.decode() for name in alive]
 
 
@@ -53,7 +53,7 @@ def unregister(worker: str) -> Steps[None]:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    yield from ask(("HDEL", keys.workers(), worker))
+    yield from send(("HDEL", keys.workers(), worker))
 
 
 @store_call
@@ -63,7 +63,7 @@ def answer_probe(probe_id: str, worker: str) -> Steps[None]:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    yield from ask(("SET", keys.probe(probe_id), worker, "EX", ANSWER_TTL))
+    yield from send(("SET", keys.probe(probe_id), worker, "EX", ANSWER_TTL))
 
 
 def read_answer(probe_id: str) -> str | None:

@@ -23,7 +23,7 @@ from chat.protocols.turn import Turn, events, find_start, heartbeat_interval
 from chat.realtime.close_codes import Abort
 from chat.realtime.event_stream import HEARTBEAT
 from chat.settings import chat_settings
-from chat.store.calls import Steps, joined, store_call
+from chat.store.calls import Steps, gather, store_call
 from chat.ui_api.chat_request import ChatRequest
 from chat.ui_api.ui_chunks import UIChunks, error_chunks
 from chat.ui_api.ui_messages import to_ui_messages
@@ -169,7 +169,7 @@ def _last_turn(caller: Caller) -> Steps[LastTurn | None]:
         return None
     number = message_number(reply["reply_to"])
     # The params are those of the first reply to a message.
-    (message, _), (_, params) = yield from joined(
+    (message, _), (_, params) = yield from gather(
         messages.get_reply.steps(caller, number), messages.get_reply.steps(caller, number + 1)
     )
     ids = [message["id"], *filter(None, [(params or {}).get("ui_message")])]

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from chat.domain.errors import RateLimited, SessionNotFound, StoreUnavailable
-from chat.store.calls import Steps, joined
+from chat.store.calls import Steps, gather
 
 
-def ask_times(name: str, count: int, error: Exception | None = None) -> Steps[list[str]]:
+def send_times(name: str, count: int, error: Exception | None = None) -> Steps[list[str]]:
     """Make some round trips; return their replies, or raise the error."""
     replies = []
     for i in range(count):
@@ -35,29 +35,29 @@ def test_both_calls_share_round_trips_in_order() -> None:
     results: list[Any] = []
 
     def both() -> Steps[None]:
-        results.extend((yield from joined(ask_times("a", 2), ask_times("b", 3))))
+        results.extend((yield from gather(send_times("a", 2), send_times("b", 3))))
 
     assert execute(both()) == [[("a", 0), ("b", 0)], [("a", 1), ("b", 1)], [("b", 2)]]
     assert results == [[("a", 0), ("a", 1)], [("b", 0), ("b", 1), ("b", 2)]]
 
 
 def test_first_of_two_errors_is_raised() -> None:
-    one, other = ask_times("a", 1, SessionNotFound()), ask_times("b", 1, RateLimited())
+    one, other = send_times("a", 1, SessionNotFound()), send_times("b", 1, RateLimited())
     with pytest.raises(SessionNotFound):
-        execute(joined(one, other))
+        execute(gather(one, other))
 
 
 def test_error_without_io_prevents_the_other_call() -> None:
     for failing in (0, 1):
-        calls = [ask_times("a", 1), ask_times("b", 1)]
-        calls[failing] = ask_times("c", 0, RateLimited())
+        calls = [send_times("a", 1), send_times("b", 1)]
+        calls[failing] = send_times("c", 0, RateLimited())
         with pytest.raises(RateLimited):
-            next(joined(*calls))
+            next(gather(*calls))
 
 
 def test_error_ends_the_other_call() -> None:
     with pytest.raises(RateLimited):
-        execute(joined(ask_times("a", 9), ask_times("b", 1, RateLimited())))
+        execute(gather(send_times("a", 9), send_times("b", 1, RateLimited())))
 
 
 def test_calls_may_continue_without_a_reply() -> None:
@@ -68,7 +68,7 @@ def test_calls_may_continue_without_a_reply() -> None:
             return "old"
         return "new"
 
-    both = joined(patient(), patient())
+    both = gather(patient(), patient())
     next(both)
     with pytest.raises(StopIteration) as end:
         both.throw(StoreUnavailable())
