@@ -1,6 +1,7 @@
 """README and docs: links, navigation and figures."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 
 from chat.settings_from_env import RENAMED
@@ -92,6 +93,18 @@ def layout() -> Iterator[str]:
             yield f"{at(page, '## Source layout')}: {root}/{name} is missing here, or in {root}/"
 
 
+def layers() -> Iterator[str]:
+    """The architecture page lists the layers of the first contract in pyproject.toml."""
+    page = "docs/architecture.md"
+    contract = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"][0]
+    rows = re.findall(
+        r"^\d+\. (.+(?:\n    .+)*)", read(page).partition("## Layers")[2], re.MULTILINE
+    )
+    listed = [set(re.findall(r"`(\w+)`", row)) for row in rows]
+    if listed != [set(re.findall(r"\w+", each)) for each in contract["layers"]]:
+        yield f"{at(page, '## Layers')}: list the same layers as pyproject.toml"
+
+
 def make_targets() -> Iterator[str]:
     """CONTRIBUTING describes each target."""
     for name in re.findall(r"^([a-z-]+):.*##", read("Makefile"), re.MULTILINE):
@@ -118,4 +131,14 @@ def renamed_settings() -> Iterator[str]:
         yield f"{at(page, old)}: list CHAT_{old} -> CHAT_{new} here and in RENAMED"
 
 
-CHECKS = (links, anchors, commands, navigation, layout, make_targets, figures, renamed_settings)
+CHECKS = (
+    links,
+    anchors,
+    commands,
+    navigation,
+    layout,
+    layers,
+    make_targets,
+    figures,
+    renamed_settings,
+)
