@@ -8,6 +8,8 @@ import orjson
 from chat.protocols.fields import Fields
 
 MAX_TOKENS = 10_000_000
+# OpenAI allows 0, which other servers reject; it has the same effect.
+MIN_TOP_P = 0.001
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 MAX_LABEL_CHARS = 512
 MAX_SCHEMA_BYTES = 64 * 1024
@@ -16,7 +18,10 @@ MAX_SCHEMA_BYTES = 64 * 1024
 def read_sampling(fields: Fields) -> dict[str, Any]:
     """Return temperature and top_p, as far as they are set."""
     top_p = fields.number("top_p", 0, 1)
-    return {"temperature": fields.number("temperature", 0, 2), "top_p": top_p or None}
+    return {
+        "temperature": fields.number("temperature", 0, 2),
+        "top_p": None if top_p is None else max(MIN_TOP_P, top_p),
+    }
 
 
 def read_format(form: Fields | None, *, is_flat: bool) -> Mapping[str, Any] | None:

@@ -16,7 +16,7 @@ from chat.openai_api.content import check_inputs
 from chat.openai_api.history import join_system, merge
 from chat.openai_api.ids import MessageRef
 from chat.openai_api.response_request import ResponseRequest
-from chat.protocols.senders import Sender, admit, change_model, open_session, read_model
+from chat.protocols.senders import Sender, admit, open_session, read_model, with_model
 from chat.protocols.turn import Turn
 from chat.settings import chat_settings
 from chat.store.calls import Steps, gather
@@ -84,9 +84,8 @@ def _append(
 ) -> Steps[Turn]:
     """Accept the turn in a session that exists; model: as `read_model` returned it."""
     _check_no_replies(request.earlier)
-    yield from change_model(caller, model, request.model)
     params = _params(request)
-    accepted = yield from _submit(
+    submitting = _submit(
         request,
         sender,
         key,
@@ -96,6 +95,7 @@ def _append(
         system_text=request.system_text,
         after_reply=after_reply,
     )
+    accepted = yield from with_model(caller, model, request.model, submitting)
     return Turn.from_accepted(caller, accepted, params)
 
 

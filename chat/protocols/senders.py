@@ -9,7 +9,7 @@ from chat.accounts.client_ip import client_address
 from chat.api import auth
 from chat.conversation import sessions, tokens
 from chat.domain import NO_HISTORY, Caller, History, Principal
-from chat.domain.errors import NotAllowed
+from chat.domain.errors import NotAllowed, ParleyError, StoreUnavailable
 from chat.settings import chat_settings
 from chat.store.calls import Steps
 
@@ -109,7 +109,7 @@ def open_session(
 
 
 def read_model(caller: Caller, wanted: str | None) -> Steps[str | None]:
-    """Return the session's model if the request names one: `change_model` compares them.
+    """Return the session's model if the request names one: `with_model` compares them.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
@@ -120,13 +120,26 @@ def read_model(caller: Caller, wanted: str | None) -> Steps[str | None]:
     return model
 
 
-def change_model(caller: Caller, current: str | None, wanted: str | None) -> Steps[None]:
-    """Let the session use another model from now on, if the request names one.
+def with_model(
+    caller: Caller, current: str | None, wanted: str | None, accepting: Steps[T]
+) -> Steps[T]:
+    """Accept a turn, after which the session uses another model, if the request names one.
+
+    A request that is rejected changes nothing: the session gets its model back.
 
     current: as `read_model` returned it.
     """
-    if wanted is not None and wanted != current:
-        yield from sessions.update.steps(caller, {"model": wanted})
+    if wanted is None or wanted == current:
+        return (yield from accepting)
+    yield from sessions.update.steps(caller, {"model": wanted})
+    try:
+        result = yield from accepting
+    except StoreUnavailable:
+        raise  # the turn may have been accepted
+    except ParleyError:
+        yield from sessions.update.steps(caller, {"model": current})
+        raise
+    return result
 
 
 def _identify(

@@ -159,12 +159,11 @@ def _execute_on_cluster(
 
 
 def _group(pending: Sequence[_Pending], topology: Topology) -> Mapping[Node, list[_Pending]]:
-    if len(pending) == 1:
-        (only,) = pending
-        return {only.asked or topology.node_of(only.request.key): [only]}
     groups: dict[Node, list[_Pending]] = defaultdict(list)
     for each in pending:
-        groups[each.asked or topology.node_of(each.request.key)].append(each)
+        key = each.request.key
+        node = topology.node_of(key) if key else topology.any_master(each.tries)
+        groups[each.asked or node].append(each)
     return groups
 
 

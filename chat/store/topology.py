@@ -48,10 +48,13 @@ class Topology:
         """Return the node that has the slot of the key."""
         if not self.is_cluster:
             return self._seeds[0]
-        if not key:
-            return self.masters[0]
         # To a slot without a node, any node replies CLUSTERDOWN.
         return self._node_by_slot.get(key_slot(key.encode()), self.masters[0])
+
+    def any_master(self, tries: int) -> Node:
+        """Return the node for a command without a key: another one after each failed try."""
+        nodes = [node for node in self.masters if self.is_available(node)] or self.masters
+        return nodes[tries % len(nodes)]
 
     def begin_cooldown(self, node: Node) -> None:
         self._unavailable_until[node] = monotonic() + COOLDOWN

@@ -18,7 +18,7 @@ from chat.domain.errors import (
     SessionNotFound,
 )
 from chat.domain.ids import MESSAGE_ID, message_number
-from chat.protocols.senders import Sender, admit, change_model, open_session, read_model
+from chat.protocols.senders import Sender, admit, open_session, read_model, with_model
 from chat.protocols.turn import Turn, events, find_start, heartbeat_interval
 from chat.realtime.close_codes import Abort
 from chat.realtime.event_stream import HEARTBEAT
@@ -89,9 +89,14 @@ def _start(
     request: ChatRequest, caller: Caller, request_id: str, *, is_new: bool = False
 ) -> Steps[Turn]:
     """Accept the turn; is_new: the session was created with the request's model."""
-    if not is_new:
-        model = yield from read_model(caller, request.model)
-        yield from change_model(caller, model, request.model)
+    accepting = _accept(request, caller, request_id)
+    if is_new:
+        return (yield from accepting)
+    model = yield from read_model(caller, request.model)
+    return (yield from with_model(caller, model, request.model, accepting))
+
+
+def _accept(request: ChatRequest, caller: Caller, request_id: str) -> Steps[Turn]:
     if not request.is_regeneration and not request.target:
         return (yield from _submit(request, caller, request_id))
     last = yield from _last_turn(caller)

@@ -103,6 +103,14 @@ def test_requests_go_to_the_node_of_their_slot_in_one_round() -> None:
     assert len(nodes.delays) == 3, "the map is kept"
 
 
+def test_ping_goes_to_another_node_if_the_first_is_dead() -> None:
+    nodes = Nodes({A: answer_with(ConnectionError("refused")), B: answer_with("PONG")})
+    topology = cluster()
+    topology.update(SLOTS, A)
+    assert nodes.run(execute([Request.from_command("PING")], topology)) == [["PONG"]]
+    assert nodes.asked() == [A, B]
+
+
 def test_moved_slot_is_remembered() -> None:
     moved = MovedError(f"{SLOT_OF_A} {C[0]}:{C[1]}")
     nodes = Nodes({A: answer_with(moved), B: answer_with("b"), C: answer_with("c")})
