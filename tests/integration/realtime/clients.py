@@ -67,6 +67,14 @@ class WebSocketClient:
         """Send a frame."""
         self.send(json.dumps(frame))
 
+    def announce_frame(self, size: int) -> None:
+        """Send the head of a text frame of `size` bytes, without its payload.
+
+        If the server closes while more data arrives, the connection is reset, and the close frame
+        may be lost.
+        """
+        self._connection.socket.sendall(b"\x81\xff" + size.to_bytes(8, "big") + bytes(4))
+
     def send(self, data: str | bytes | list[str] | list[bytes], *, text: bool = False) -> None:
         """Send a frame; a list is sent as one fragmented message.
 

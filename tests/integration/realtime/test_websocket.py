@@ -414,7 +414,8 @@ def test_on_busy_reject_rejects_a_second_message(owner: APIClient, connect: Conn
 @pytest.mark.security("S25")
 def test_too_large_frame_closes_the_websocket(owner: APIClient, connect: Connect) -> None:
     ws = connect(owner)
-    ws.send_frame(type="message.create", content="x" * chat_settings.MAX_BODY_BYTES)
+    ws.wait_until_authenticated()
+    ws.announce_frame(chat_settings.MAX_BODY_BYTES + 1)
     assert ws.close_code() == 1009
 
 
