@@ -43,9 +43,14 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def deployment(cluster: Cluster, build_deployment: Callable[..., Deployment]) -> Deployment:
-    """A deployment on the Cluster, started with two web processes and two workers."""
-    built = build_deployment()
+def deployment(
+    cluster: Cluster, build_deployment: Callable[..., Deployment], request: pytest.FixtureRequest
+) -> Deployment:
+    """A deployment on the Cluster, started with two web processes and two workers.
+
+    Its parameter, if there is one, has further settings.
+    """
+    built = build_deployment(**getattr(request, "param", {}))
     built.redis.close()
     built.data_url = cluster.url
     built.redis = connect(cluster.url, decode_responses=True)
@@ -87,8 +92,8 @@ def test_load_with_subscribers_and_doctor(deployment: Deployment) -> None:
     finish(load, deployment)
 
 
+@pytest.mark.parametrize("deployment", [{"replicas": 1}], indirect=True)
 def test_killed_master_loses_no_message(cluster: Cluster, deployment: Deployment) -> None:
-    deployment.stack.env["CHAT_REPLICAS"] = "1"
     load = LoadGenerator(deployment.clients(CLIENTS))
     end = time.monotonic() + DURATION
     for master in cluster.masters[:2]:
