@@ -1,6 +1,6 @@
 """Request bodies: their fields and limits."""
 
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from rest_framework import serializers
@@ -304,7 +304,8 @@ BODIES = (
 )
 
 
-@cache
+# Clients choose the fields, so they could fill a cache without a limit.
+@lru_cache(maxsize=64)
 def _serializer(
     serializer_class: type[StrictSerializer], absent: frozenset[str] = frozenset()
 ) -> StrictSerializer:
