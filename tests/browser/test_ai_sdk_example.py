@@ -41,7 +41,8 @@ def vite_url(chat_stack: Stack, tmp_path: Path) -> Iterator[str]:
         process.ensure_stopped()
 
 
-def test_example_resumes_a_reply_after_a_reload_and_stops_it(tab: Page, vite_url: str) -> None:
+# `vite_url` comes first, so the tab is closed before Vite ends and resets the tab's connections.
+def test_example_resumes_a_reply_after_a_reload_and_stops_it(vite_url: str, tab: Page) -> None:
     tab.goto(vite_url)
     tab.get_by_label("Message").fill("long [[rate=20 tokens=1000]]")
     tab.get_by_role("button", name="Send").click()
