@@ -12,6 +12,7 @@ from dataclasses import asdict, fields
 from threading import Lock, Thread
 
 import orjson
+from redis.exceptions import ResponseError
 
 from chat.domain import Caller, Principal
 from chat.domain.bans import Ban, BanList
@@ -114,10 +115,11 @@ class BanCopy:
 
     def _run(self) -> None:
         try:
-            while time.monotonic() - self._used_at < MAX_IDLE:
-                time.sleep(REFRESH_INTERVAL)
-                self._refresh()
-        finally:  # after an error of the call itself, the next request repeats it
+            with suppress(ResponseError):  # the next request repeats the call and reports the error
+                while time.monotonic() - self._used_at < MAX_IDLE:
+                    time.sleep(REFRESH_INTERVAL)
+                    self._refresh()
+        finally:
             self._is_running = False
 
     def _refresh(self) -> None:

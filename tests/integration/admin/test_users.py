@@ -1,5 +1,6 @@
 """The page of a user, and the deletion of everything that is stored of them."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -25,7 +26,10 @@ def test_page_lists_the_sessions_of_one_user(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(users, "PAGE_SIZE", 2)
-    ids = [open_session(f"<b>number {n}</b>") for n in range(3)]
+    ids = []
+    for n in range(3):
+        ids.append(open_session(f"<b>number {n}</b>"))
+        time.sleep(0.002)  # sessions of the same millisecond have no order
     open_session("of another", Principal(tenant="shop", user="bob"))
     open_session("of another tenant", Principal(tenant="other", user="ada"))
     page = admin.get(PAGE)

@@ -10,7 +10,6 @@ from chat.store import bans, keys
 from tests.harness.wait import wait_until
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_bans_are_read_again_after_an_error(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bans, "REFRESH_INTERVAL", 0.01)
     copy = bans.BanCopy()
