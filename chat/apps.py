@@ -25,7 +25,8 @@ class ChatConfig(AppConfig):
         """
         if apps.is_installed("django.contrib.admin"):
             import_module("chat.admin.registration")
-        checks.register(deployment_checks.django_check, checks.Tags.security, deploy=True)
+        for check in (deployment_checks.django_check, deployment_checks.django_check_servers):
+            checks.register(check, checks.Tags.security, deploy=True)
         try:
             client.check_redis_url()
             broker.check_url()

@@ -6,6 +6,6 @@ import celery_app  # noqa: F401  (sets Django up; Parley publishes through its a
 from project import bootstrap
 
 # Imported by their paths, because they import Django's apps, which are ready only now.
-import_string("chat.operations.health.exit_on_wrong_partitions")()
+import_string("chat.operations.health.exit_on_wrong_servers")()
 application = import_string("project.server.application.application")
 bootstrap.freeze_gc()

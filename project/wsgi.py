@@ -9,5 +9,5 @@ from django.utils.module_loading import import_string
 import celery_app  # noqa: F401  (sets Django up; Parley publishes through its app)
 
 # By path: it needs Django's settings, which are ready only now.
-import_string("chat.operations.health.exit_on_wrong_partitions")()
+import_string("chat.operations.health.exit_on_wrong_servers")()
 application = WSGIHandler()

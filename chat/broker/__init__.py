@@ -7,7 +7,7 @@ repeats lost wake-ups. Tasks are published by name, so this package does not imp
 from chat.broker.background import wake_in_background
 from chat.broker.message import ANSWER_PROBE, QUEUE, WAKE_UP
 from chat.broker.probe import publish_probe, send_and_receive
-from chat.broker.publishing import check_url, wake_session
+from chat.broker.publishing import check_server, check_url, wake_session
 from chat.broker.queue import build_queue, check_queue, queue_length
 from chat.broker.transport import limit_batches
 
@@ -17,6 +17,7 @@ __all__ = [
     "WAKE_UP",
     "build_queue",
     "check_queue",
+    "check_server",
     "check_url",
     "limit_batches",
     "publish_probe",

@@ -5,11 +5,18 @@ from typing import Any
 
 from django.conf import settings
 from kombu import Connection, Producer
+from kombu.exceptions import OperationalError
 
 from chat.broker.amqp_url import is_amqp_url, parse_amqp_options
 from chat.broker.connections import call_broker
 from chat.broker.message import new_task_id, publish, serialize_message
-from chat.broker.transport import NO_CLUSTER, RedisChannel
+from chat.broker.transport import (
+    NO_CLUSTER,
+    RedisChannel,
+    kombu_url,
+    reject_cluster_node,
+    transport_path,
+)
 from chat.connection_url import scheme_of
 from chat.domain.errors import BrokerUnavailable, ConfigError
 from chat.redis_url import is_redis_url, parse_redis_url
@@ -49,6 +56,28 @@ def _check_other_url(url: str) -> None:
         # Without the text of the error, which may quote the password.
         message = f"not a valid {scheme}:// URL, or its package is not installed"
         raise ConfigError(message) from None
+
+
+def check_server() -> None:
+    """Check that the broker is not a node of a Redis Cluster.
+
+    Takes `CHAT_PUBLISH_TIMEOUT`, at most. Celery needs no configuration, unlike for other calls.
+
+    Raises:
+        BrokerUnavailable: it is another Redis that does not answer.
+        ConfigError: it is one.
+    """
+    url, timeout = settings.BROKER_URL, chat_settings.PUBLISH_TIMEOUT
+    if not is_redis_url(url):
+        return
+    options = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "max_retries": 0}
+    transport = transport_path(url)
+    with Connection(kombu_url(url), transport=transport, transport_options=options) as connection:
+        errors: tuple[type[BaseException], ...] = (*connection.connection_errors, OperationalError)
+        try:
+            reject_cluster_node(connection.default_channel)
+        except errors as error:
+            raise BrokerUnavailable from error
 
 
 def wake_session(session_id: str) -> bool:

@@ -11,7 +11,9 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Dja
 
 from chat.accounts import budgets
 from chat.domain.budgets import Scope
+from chat.domain.errors import ConfigError
 from chat.env_parsers import parse_list
+from chat.operations import health
 from chat.operations.checks import CheckResult, Level, result
 from chat.redis_url import Kind, parse_redis_url
 from chat.settings import chat_settings
@@ -57,6 +59,15 @@ def django_check(**_: object) -> list[CheckMessage]:
         for each in results
         if each.level is not Level.OK
     ]
+
+
+def django_check_servers(**_: object) -> list[CheckMessage]:
+    """Return why Parley would not start with these servers; nothing about one that is down."""
+    try:
+        health.check_servers()
+    except ConfigError as error:
+        return [Error(error.message, id="parley.server")]
+    return []
 
 
 def is_public() -> bool:

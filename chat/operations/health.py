@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import cache
 
-from chat.domain.errors import ConfigError, StoreUnavailable
+from chat import broker
+from chat.domain.errors import BrokerUnavailable, ConfigError, StoreUnavailable
 from chat.startup import exit_on_config_error
 from chat.store import partitions, server_info, workers
 
@@ -56,10 +58,35 @@ def exit_on_wrong_partitions(*, is_start: bool = True) -> None:
         SystemExit
     """
     with exit_on_config_error():
-        try:
-            check_partitions(is_start=is_start)
-        except StoreUnavailable as error:
-            logger.warning("Could not check CHAT_PARTITIONS: %s", error.__cause__)
+        _check_if_available("CHAT_PARTITIONS", lambda: check_partitions(is_start=is_start))
+
+
+def exit_on_wrong_servers() -> None:
+    """Do the same, also if the broker is a node of a Redis Cluster.
+
+    Raises:
+        SystemExit
+    """
+    exit_on_wrong_partitions()
+    with exit_on_config_error():
+        _check_if_available("BROKER_URL", broker.check_server)
+
+
+def check_servers() -> None:
+    """Check the same, as far as the servers answer.
+
+    Raises:
+        ConfigError: a process would not start with them.
+    """
+    _check_if_available("CHAT_PARTITIONS", check_partitions)
+    _check_if_available("BROKER_URL", broker.check_server)
+
+
+def _check_if_available(name: str, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except (StoreUnavailable, BrokerUnavailable) as error:
+        logger.warning("Could not check %s: %s", name, error.__cause__)
 
 
 def may_evict_keys() -> bool:

@@ -23,9 +23,9 @@ def test_web_killed_before_publishing_loses_no_message(
 ) -> None:
     deployment = build_deployment(web_threads=64)
     proxy = deployment.proxy(deployment.stack.redis.url)
-    proxy.pause()
     deployment.reroute(deployment.web, BROKER_URL=proxy.url, CHAT_PUBLISH_TIMEOUT="60")
     deployment.start()
+    proxy.pause()
     clients = deployment.clients(50)
 
     futures = start_concurrently([partial(client.try_to_post, "Hello") for client in clients])

@@ -1,6 +1,7 @@
 """Redis Cluster: all operations, events, and URLs of the wrong kind."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,8 +18,12 @@ from chat.store.client import client, execute_commands
 from chat.store.loop_client import close_loop_client
 from chat.store.pubsub import PubSubClient
 from chat.store.server_info import ping
+from project.runner.commands import web_argv, worker
 from project.runner.healthcheck import is_healthy
+from tests.harness.environment import without_parley_variables
 from tests.harness.redis_cluster import Cluster, running_cluster
+from tests.harness.run_module import run_module
+from tests.harness.tiers import thorough
 from tests.harness.wait import wait_until
 from tests.integration.providers.raw_server import CA, RawServer, forward_to
 from tests.integration.store import steps
@@ -147,6 +152,25 @@ def test_node_as_the_broker_is_refused(one_master: Cluster) -> None:
         pytest.raises(ConfigError, match=r"^BROKER_URL: a Redis Cluster cannot be"),
     ):
         reject_cluster_node(connection.default_channel)
+
+
+PROCESSES = {
+    "web": web_argv(host="127.0.0.1", port=0, shutdown_timeout=1)[1:],
+    "worker": worker(env={}).argv[1:],
+    "check": ("-m", "manage", "check", "--deploy"),
+    "doctor": ("-m", "manage", "doctor"),
+}
+
+
+@pytest.mark.fault("F36")
+@pytest.mark.parametrize("name", ["web", "doctor", *thorough("worker", "check")])
+def test_no_process_starts_with_a_node_as_the_broker(one_master: Cluster, name: str) -> None:
+    node = f"redis://127.0.0.1:{one_master.nodes[0].port}/0"
+    env = {**without_parley_variables(os.environ), "REDIS_URL": one_master.url, "BROKER_URL": node}
+    _, *argv = PROCESSES[name]
+    code, output = run_module(*argv, env=env)
+    assert code == (1 if name in {"check", "doctor"} else os.EX_CONFIG), output
+    assert "BROKER_URL: a Redis Cluster cannot be the broker" in output
 
 
 @pytest.mark.usefixtures("cluster")
