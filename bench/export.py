@@ -16,8 +16,7 @@ from django.conf import settings
 
 from chat.conversation import tokens
 from chat.domain import History, NewSession, PastTurn
-from chat.store.client import client
-from chat.store.scripts import run_pipeline
+from chat.store.calls import execute_all
 from chat.store.sessions import restore_call
 from tests.harness.stack import Stack
 
@@ -32,9 +31,7 @@ def fill(count: int) -> None:
     texts = [f"{n} ".ljust(200, "x") for n in range(TURNS)]
     history = History(turns=[PastTurn(text, text) for text in texts])
     for _ in range(0, count, BATCH_SIZE):
-        replies = run_pipeline(
-            client(), [restore_call(_new_session(), history) for _ in range(BATCH_SIZE)]
-        )
+        replies = execute_all([restore_call(_new_session(), history) for _ in range(BATCH_SIZE)])
         assert all(reply[0] == b"CREATED" for reply in replies), replies[0]
 
 

@@ -11,7 +11,7 @@ CONSTANTS = (
     "chat/api/exception_handler.py",
     "chat/providers/registry.py",
     "chat/settings_from_env.py",
-    "chat/store/script_errors.py",
+    "chat/store/scripts.py",
     "checks/scripts.py",
     "tests/integration/providers/conftest.py",
 )

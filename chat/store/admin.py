@@ -3,7 +3,8 @@
 from chat.domain import Caller, Requeued
 from chat.domain.errors import SessionBusy
 from chat.settings import chat_settings
-from chat.store.scripts import execute
+from chat.store.calls import execute
+from chat.store.scripts import script_call
 
 
 def requeue(caller: Caller, *, grace: float) -> Requeued:
@@ -13,7 +14,7 @@ def requeue(caller: Caller, *, grace: float) -> Requeued:
     """
     counts_tokens = int(bool(chat_settings.SESSION_TOKENS_PER_HOUR))
     args = (caller.credential, round(grace * 1000), counts_tokens)
-    reply = execute("requeue", caller.session_id, *args)
+    reply = execute(script_call("requeue", caller.session_id, *args))
     return Requeued(reply[0].decode())
 
 
@@ -23,7 +24,7 @@ def expire(caller: Caller) -> None:
     Raises:
         SessionExpired: it has expired already.
     """
-    execute("expire", caller.session_id, caller.credential)
+    execute(script_call("expire", caller.session_id, caller.credential))
 
 
 def redact(caller: Caller, number: int, replacement: bytes) -> bool:
@@ -35,8 +36,9 @@ def redact(caller: Caller, number: int, replacement: bytes) -> bool:
         SessionBusy: the reply has not ended.
         MessageNotFound
     """
+    args = (caller.credential, number, replacement)
     try:
-        reply = execute("redact", caller.session_id, caller.credential, number, replacement)
+        reply = execute(script_call("redact", caller.session_id, *args))
     except SessionBusy as error:
         raise SessionBusy("The reply has not ended: cancel it first.") from error
     is_changed: bool = reply[0] == b"REDACTED"

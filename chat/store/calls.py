@@ -17,8 +17,7 @@ from chat.settings import chat_settings
 from chat.store.client import client, map_error
 from chat.store.loop_client import loop_client
 from chat.store.routing import Command
-from chat.store.script_errors import script_error
-from chat.store.scripts import Call, ScriptCall, run_pipeline
+from chat.store.scripts import Call, ScriptCall, execute_calls, script_error
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,7 +61,7 @@ def run(steps: Steps[T]) -> T:
         calls = next(steps)
         while True:
             try:
-                replies = run_pipeline(client(), calls)
+                replies = _run_pipeline(calls)
             except RedisError as error:
                 calls = steps.throw(map_error(error))
             else:
@@ -94,9 +93,15 @@ async def run_on_loop(steps: Steps[T]) -> T:
         steps.close()
 
 
+def _run_pipeline(calls: Sequence[Call]) -> list[Any]:
+    store = client()
+    replies: list[Any] = store.run(execute_calls(calls, store.topology))
+    return replies
+
+
 async def _run_pipeline_on_loop(calls: Sequence[Call]) -> list[Any]:
     if isinstance(calls[-1], tuple) and calls[-1][0] == "WAIT":
-        return await asyncio.to_thread(run_pipeline, client(), calls)
+        return await asyncio.to_thread(_run_pipeline, calls)
     return await loop_client().run_pipeline(calls)
 
 
@@ -191,7 +196,7 @@ def send_script(call: ScriptCall) -> Steps[list[Any]]:
     """Return the reply of a script.
 
     Raises:
-        ParleyError: an error of `script_errors.ERRORS`, if the script replied with it.
+        ParleyError: an error of `scripts.ERRORS`, if the script replied with it.
         StoreFull, StoreUnavailable: as `send`.
     """
     reply: list[Any] = yield from send(call)
@@ -232,3 +237,17 @@ def reply_or_raise(reply: Any) -> Any:
     if isinstance(reply, RedisError):
         raise map_error(reply)
     return reply
+
+
+def execute(call: ScriptCall) -> list[Any]:
+    """Execute a script in this thread; returns and raises as `send_script`."""
+    return run(send_script(call))
+
+
+def execute_all(calls: Sequence[Call]) -> list[Any]:
+    """Execute many calls in one round trip in this thread; return their replies.
+
+    Raises:
+        StoreFull, StoreUnavailable: as `send`, for any of them.
+    """
+    return [reply_or_raise(reply) for reply in run(send_all(calls))]

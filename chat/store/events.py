@@ -17,8 +17,7 @@ from chat.store import keys
 from chat.store.calls import Steps, reply_or_raise, send_all, store_call
 from chat.store.client import unavailable
 from chat.store.routing import Arg, Command
-from chat.store.script_errors import ERRORS
-from chat.store.scripts import ScriptCall, read_script
+from chat.store.scripts import ERRORS, ScriptCall, read_script
 from chat.store.server_info import parse_time
 
 # The most events that are read of one log at once.

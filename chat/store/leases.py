@@ -36,8 +36,7 @@ from chat.store.calls import Steps, reply_or_raise, send, send_all, store_call
 from chat.store.client import is_programming_error, unavailable
 from chat.store.clock import redis_clock
 from chat.store.routing import Arg
-from chat.store.script_errors import script_error
-from chat.store.scripts import ScriptCall, milliseconds, script_call
+from chat.store.scripts import ScriptCall, milliseconds, script_call, script_error
 
 # Seven times faster than a lookup by the enum itself; the history of a claim has about twenty
 # messages.

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from redis.exceptions import RedisError
 
 from chat.domain import (
     Caller,
@@ -22,19 +21,16 @@ from chat.domain import (
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
 from chat.store import keys
-from chat.store.calls import Steps, store_call
-from chat.store.client import client, execute_commands, map_redis_errors
+from chat.store.calls import Steps, execute, execute_all, store_call
+from chat.store.client import execute_commands, map_redis_errors
 from chat.store.due import claim_due_members
 from chat.store.routing import Command
 from chat.store.scripts import (
     ScriptCall,
     call_with_delivery_keys,
-    execute,
-    execute_call,
     milliseconds,
     read_script,
-    run_pipeline,
-    run_script,
+    script_call,
 )
 
 
@@ -97,13 +93,9 @@ def postpone(deliveries: Iterable[DueDelivery], seconds: float) -> None:
         own = keys.for_session(due.session_id)
         members[own.outbox, own.counts].append(f"{due.session_id}:{due.number}")
     script = read_script("delivery_postpone")
-    calls = [
-        ScriptCall(script, both, (milliseconds(seconds), *each)) for both, each in members.items()
-    ]
-    with map_redis_errors():
-        replies = run_pipeline(client(), calls)
-        if errors := [reply for reply in replies if isinstance(reply, RedisError)]:
-            raise errors[0]
+    execute_all(
+        [ScriptCall(script, both, (milliseconds(seconds), *each)) for both, each in members.items()]
+    )
 
 
 def claim(due: DueDelivery, *, nonce: str, lease: float) -> DeliveryAttempt | None:
@@ -125,8 +117,7 @@ def claim(due: DueDelivery, *, nonce: str, lease: float) -> DeliveryAttempt | No
         int(has_webhook()),
         due.webhook,
     )
-    with map_redis_errors():
-        result = run_script(client(), call)
+    result = execute(call)
     if result[0] != b"CLAIMED":
         return None
     return DeliveryAttempt(
@@ -161,8 +152,7 @@ def finish(delivery: DeliveryAttempt, result: DeliveryResult) -> bool:
         milliseconds(result.delay),
         orjson.dumps(delivery.url if is_disabled else None),
     )
-    with map_redis_errors():
-        is_recorded: bool = run_script(client(), call)[0] == b"RECORDED"
+    is_recorded: bool = execute(call)[0] == b"RECORDED"
     return is_recorded
 
 
@@ -175,7 +165,7 @@ def retry(caller: Caller, number: int) -> bool:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     args = (caller.credential, number, int(has_webhook()))
-    result = execute_call(call_with_delivery_keys("delivery_retry", caller.session_id, *args))
+    result = execute(call_with_delivery_keys("delivery_retry", caller.session_id, *args))
     if result[0] == b"NO_WEBHOOK":
         raise InvalidRequest("No webhook is configured.")
     is_scheduled: bool = result[0] == b"SCHEDULED"
@@ -188,7 +178,7 @@ def list_deliveries(caller: Caller) -> Sequence[DeliveryRecord]:
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    result = execute("delivery_list", caller.session_id, caller.credential)
+    result = execute(script_call("delivery_list", caller.session_id, caller.credential))
     return sorted(map(_delivery_record, result[1:]), key=lambda record: -record.number)
 
 

@@ -6,9 +6,10 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import keys, listing
+from chat.store.calls import execute_all
 from chat.store.client import execute_command, map_redis_errors
 from chat.store.listing import SessionSummary
-from chat.store.scripts import ScriptCall, execute_all, script_call
+from chat.store.scripts import ScriptCall, script_call
 from chat.store.session_filter import normalize_name
 
 # Sessions per round trip.

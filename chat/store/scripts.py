@@ -1,9 +1,9 @@
-"""Lua scripts: read from `lua/`, combined with their includes, and executed by EVALSHA.
+"""Lua scripts: read from `lua/`, combined with their includes, called by EVALSHA; their errors.
 
 A script lists the files of `lua/lib/` that it needs in lines such as `-- include: session events`.
 They are inserted there in that order (the idea is BullMQ's `--- @include`). A file of `lib/` can
 include others, which are inserted before it; each is inserted once. What the script does not use
-of them is left out, see `lua_source.py`.
+of them is left out, see `lua_source.py`. `calls.py` executes calls of scripts.
 """
 
 import hashlib
@@ -13,13 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
+from chat.domain import errors
+from chat.domain.budgets import Period, Scope, exceeded_message
+from chat.domain.errors import BudgetExceeded, ParleyError, Unavailable
 from chat.settings import chat_settings
 from chat.store import keys, lua_source, routing
-from chat.store.client import StoreClient, client, map_redis_errors
+from chat.store.client import client
 from chat.store.routing import Arg, Command, Exchange, Request
-from chat.store.script_errors import script_error
 from chat.store.topology import Node, Topology
 
 SCRIPTS_DIR = Path(__file__).parent / "lua"
@@ -93,61 +95,9 @@ def key_ttl_margin() -> int:
     return margin
 
 
-def execute(name: str, session_id: str, *args: Arg) -> list[Any]:
-    """Execute a script that acts on one session; one round trip.
-
-    Raises:
-        ParleyError: an error of `script_errors.ERRORS`, if the script replied with it.
-        StoreUnavailable: Redis did not answer.
-    """
-    return execute_call(script_call(name, session_id, *args))
-
-
-def execute_call(call: ScriptCall) -> list[Any]:
-    """Execute a call; raises as `execute` does."""
-    with map_redis_errors():
-        reply: list[Any] = run_script(client(), call)
-    if error := script_error(reply):
-        raise error
-    return reply
-
-
-def run_script(store_client: StoreClient, call: ScriptCall) -> Any:
-    """Run a script in one round trip.
-
-    Raises:
-        RedisError: the script failed, or Redis did not answer.
-    """
-    (reply,) = run_pipeline(store_client, [call])
-    if isinstance(reply, RedisError):
-        raise reply
-    return reply
-
-
-def run_pipeline(store_client: StoreClient, calls: Sequence[Call]) -> list[Any]:
-    """Execute many calls in one round trip; return each reply, or the error in its place.
-
-    On a Cluster that includes the calls of a node that did not answer.
-
-    Raises:
-        ConnectionError, TimeoutError: no server answered; the calls may have run.
-    """
-    replies: list[Any] = store_client.run(execute_calls(calls, store_client.topology))
-    return replies
-
-
-def execute_all(calls: Sequence[Call]) -> list[Any]:
-    """Execute many calls in one round trip; return their replies.
-
-    Raises:
-        StoreUnavailable
-    """
-    with map_redis_errors():
-        replies = run_pipeline(client(), calls) if calls else []
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-    return replies
+def milliseconds(seconds: float) -> int:
+    """Return a duration as scripts take it."""
+    return round(seconds * 1000)
 
 
 def execute_calls(calls: Sequence[Call], topology: Topology) -> Exchange[list[Any]]:
@@ -226,6 +176,50 @@ def _args(call: ScriptCall) -> Command:
     return (len(call.keys), *call.keys, *call.args)
 
 
-def milliseconds(seconds: float) -> int:
-    """Return a duration as scripts take it."""
-    return round(seconds * 1000)
+# Types, not instances: an exception that is raised again keeps the frames of all earlier callers.
+ERRORS: dict[bytes, type[ParleyError]] = {
+    error.code.upper().encode(): error
+    for error in (
+        errors.BudgetExceeded,
+        errors.FeedbackNotAllowed,
+        errors.IdempotencyMismatch,
+        errors.LeaseLost,
+        errors.MessageNotFound,
+        errors.NotEditable,
+        errors.NotLastTurn,
+        errors.NotRegenerable,
+        errors.OwnerQueueFull,
+        errors.QueueFull,
+        errors.RateLimited,
+        errors.SessionBusy,
+        errors.SessionExpired,
+        errors.SessionFilesFull,
+        errors.SessionFull,
+        errors.SessionGone,
+        errors.SessionNotFound,
+        errors.SessionQueueFull,
+        errors.TokenBudgetExceeded,
+    )
+}
+
+
+def script_error(reply: Sequence[Any]) -> ParleyError | None:
+    """Return a new error if the script replied with one: its code, and ms until a retry, if known.
+
+    `SESSION_NOT_FOUND` also means that the token belongs to another session
+    (`lua/lib/authorize.lua`).
+    """
+    error_type = ERRORS.get(reply[0])
+    if error_type is None:
+        return None
+    if error_type is BudgetExceeded and reply[1:]:
+        return _budget_exceeded(*reply[1:])
+    if issubclass(error_type, Unavailable) and reply[1:]:
+        return error_type(retry_after=reply[1] / 1000)
+    return error_type()
+
+
+def _budget_exceeded(ms: int, budget: bytes, ends_at: int) -> BudgetExceeded:
+    scope, period = budget.decode().split(":")
+    message = exceeded_message(Scope(scope), Period(period), ends_at / 1000)
+    return BudgetExceeded(message, retry_after=ms / 1000)

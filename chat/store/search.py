@@ -18,8 +18,9 @@ from math import ceil, inf
 from chat.domain.bans import Subject
 from chat.settings import chat_settings
 from chat.store import keys, listing, openers
+from chat.store.calls import execute_all
 from chat.store.listing import SessionSummary, TimeRange
-from chat.store.scripts import ScriptCall, execute_all, read_script
+from chat.store.scripts import ScriptCall, read_script
 from chat.store.session_filter import SessionFilter
 from chat.store.session_scan import (
     NO_LIMIT,

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from chat.store import keys
-from chat.store.scripts import ScriptCall, execute_all, read_script
+from chat.store.calls import execute_all
+from chat.store.scripts import ScriptCall, read_script
 from chat.store.stored_addresses import shown
 
 # Bytes of the first message that a row contains.

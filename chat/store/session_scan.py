@@ -6,9 +6,10 @@ from typing import NamedTuple, TypeAlias
 from chat.domain.identity import PARTITION_DIGITS
 from chat.settings import chat_settings
 from chat.store import keys
+from chat.store.calls import execute_all
 from chat.store.client import execute_commands, map_redis_errors
 from chat.store.routing import Arg
-from chat.store.scripts import ScriptCall, execute_all, read_script
+from chat.store.scripts import ScriptCall, read_script
 from chat.store.session_filter import SessionFilter
 
 # Sessions per round trip: a few ms in Redis, and less than Lua can unpack (8,000).

@@ -13,18 +13,12 @@ from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store import keys, openers, quota
 from chat.store.api_keys import parse_policy
-from chat.store.calls import Steps, gather, no_calls, send_script, store_call
+from chat.store.calls import Steps, execute, gather, no_calls, send_script, store_call
 from chat.store.files import description
 from chat.store.message_json import json_escape, parts_json
 from chat.store.rate_limit import change_rate
 from chat.store.routing import Arg
-from chat.store.scripts import (
-    ScriptCall,
-    call_with_delivery_keys,
-    execute,
-    execute_call,
-    script_call,
-)
+from chat.store.scripts import ScriptCall, call_with_delivery_keys, script_call
 from chat.store.session_filter import normalize_name
 
 T = TypeVar("T")
@@ -267,7 +261,7 @@ def set_params(caller: Caller, number: int, params: bytes) -> None:
     Raises:
         MessageNotFound, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    execute("set_params", caller.session_id, caller.credential, number, params)
+    execute(script_call("set_params", caller.session_id, caller.credential, number, params))
 
 
 @store_call
@@ -321,14 +315,15 @@ def rotate_token(caller: Caller, token_hash: str) -> float:
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
     args = (caller.credential, token_hash, *change_rate(caller))
-    result = execute("rotate_token", caller.session_id, *args)
+    result = execute(script_call("rotate_token", caller.session_id, *args))
     expires_at: float = result[1] / 1000
     return expires_at
 
 
 def touch(caller: Caller) -> float:
     """Count a subscriber's presence as activity; return when the session expires."""
-    expires_at: float = execute("touch", caller.session_id, caller.credential)[1] / 1000
+    reply = execute(script_call("touch", caller.session_id, caller.credential))
+    expires_at: float = reply[1] / 1000
     return expires_at
 
 
@@ -356,7 +351,7 @@ def reset(caller: Caller, *, key: str = "", digest: str = "") -> Steps[None]:
 def delete(caller: Caller) -> None:
     """Delete the session with all its keys."""
     call = call_with_delivery_keys("delete", caller.session_id, caller.credential)
-    quota.release([(caller.session_id, execute_call(call)[1])])
+    quota.release([(caller.session_id, execute(call)[1])])
 
 
 def _send_within_quota(name: str, caller: Caller, *args: Arg) -> Steps[list[Any]]:

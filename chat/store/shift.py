@@ -6,7 +6,8 @@ from typing import Any
 from chat.domain import Model
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import client, execute_commands, map_redis_errors
+from chat.store.calls import run, send_all
+from chat.store.client import execute_commands, map_redis_errors
 from chat.store.clock import Step
 from chat.store.limits import shift_call
 from chat.store.routing import Arg
@@ -15,7 +16,6 @@ from chat.store.scripts import (
     key_ttl_margin,
     milliseconds,
     read_script,
-    run_pipeline,
     script_call,
 )
 
@@ -34,18 +34,17 @@ def shift_times(step: Step, models: Iterable[Model]) -> None:
     args = (step.by, step.since)
     limiters = [shift_call(model, *args) for model in models]
     active = _members([keys.running, keys.waiting, keys.outbox])
-    with map_redis_errors():
-        run_pipeline(client(), limiters)
-        _shift_sessions(step, dict.fromkeys(active))
-        if step.by > 0:
-            _shift_idle_sessions(step, set(active))
+    run(send_all(limiters))
+    _shift_sessions(step, dict.fromkeys(active))
+    if step.by > 0:
+        _shift_idle_sessions(step, set(active))
 
 
 def _shift_sessions(step: Step, session_ids: Iterable[str]) -> None:
     max_times = (milliseconds(chat_settings.LEASE_TTL), milliseconds(chat_settings.TURN_DEADLINE))
     for batch in _batches(list(session_ids)):
         args = (step.by, step.since, *max_times)
-        run_pipeline(client(), [script_call("shift_session", each, *args) for each in batch])
+        run(send_all([script_call("shift_session", each, *args) for each in batch]))
 
 
 def _shift_idle_sessions(step: Step, active: set[str]) -> None:
@@ -60,7 +59,7 @@ def _shift_idle_sessions(step: Step, active: set[str]) -> None:
             hashes = [keys.for_session(each).session for each in batch]
             args: list[Arg] = [step.by, step.since, *batch]
             call = ScriptCall(read_script("shift_idle"), [keys.due(partition), *hashes], args)
-            run_pipeline(client(), [call])
+            run(send_all([call]))
 
 
 def _members(zsets: Sequence[Any], partitions: Iterable[int] = ()) -> list[str]:

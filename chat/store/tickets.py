@@ -6,8 +6,9 @@ import orjson
 
 from chat.domain import Caller, Principal
 from chat.domain.errors import InvalidToken, SessionExpired, SessionNotFound
+from chat.store.calls import execute
 from chat.store.rate_limit import change_rate
-from chat.store.scripts import execute, milliseconds
+from chat.store.scripts import milliseconds, script_call
 
 # Maximum tickets of a session. A new ticket replaces the oldest.
 MAX_TICKETS = 20
@@ -24,9 +25,17 @@ def issue_ticket(caller: Caller, ticket_hash: str, *, ttl: float) -> None:
         RateLimited: too many changes.
         StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    args = (ticket_hash, milliseconds(ttl), MAX_TICKETS, *change_rate(caller))
-    principal = _dump_principal(caller.principal)
-    execute("issue_ticket", caller.session_id, caller.credential, *args, principal)
+    call = script_call(
+        "issue_ticket",
+        caller.session_id,
+        caller.credential,
+        ticket_hash,
+        milliseconds(ttl),
+        MAX_TICKETS,
+        *change_rate(caller),
+        _dump_principal(caller.principal),
+    )
+    execute(call)
 
 
 def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str, ttl: float) -> Caller:
@@ -40,7 +49,7 @@ def redeem_ticket(session_id: str, ticket_hash: str, *, nonce: str, ttl: float) 
     """
     try:
         args = (ticket_hash, nonce, milliseconds(ttl))
-        status, *rest = execute("redeem_ticket", session_id, *args)
+        status, *rest = execute(script_call("redeem_ticket", session_id, *args))
     except (SessionNotFound, SessionExpired) as error:
         raise InvalidToken(INVALID_TICKET) from error
     if status != b"REDEEMED":

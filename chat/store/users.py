@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from chat.domain.identity import USER_PREFIX
 from chat.store import keys
+from chat.store.calls import execute
 from chat.store.listing import SessionSummary, summaries
-from chat.store.scripts import ScriptCall, execute_call, read_script
+from chat.store.scripts import ScriptCall, read_script
 
 # More sessions than a user has; for a list of all.
 ALL = 10**9
@@ -39,7 +40,7 @@ def page(owner: str, *, name: str, before: Position | None, limit: int) -> UserS
         StoreUnavailable
     """
     place = ("", "") if before is None else (before.active_at, before.session_id)
-    has_more, *found = execute_call(_call(owner, name, *place, limit))
+    has_more, *found = execute(_call(owner, name, *place, limit))
     ids = [session_id.decode() for session_id in found[1::2]]
     last = Position(active_at=int(found[-2]), session_id=ids[-1]) if has_more else None
     return UserSessions(sessions=summaries(ids), next=last)
@@ -51,7 +52,7 @@ def session_ids(owner: str) -> list[str]:
     Raises:
         StoreUnavailable
     """
-    _, *found = execute_call(_call(owner, "", "", "", ALL))
+    _, *found = execute(_call(owner, "", "", "", ALL))
     return [session_id.decode() for session_id in found[1::2]]
 
 

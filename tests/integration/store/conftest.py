@@ -11,7 +11,7 @@ from redis import Redis
 from redis.crc import key_slot
 
 from chat.domain import Caller, Model
-from chat.store import counters, loop_client, scripts
+from chat.store import calls, counters, loop_client, scripts
 from chat.store.client import client
 from chat.store.queue_limit import queue_limit
 from chat.store.routing import Exchange
@@ -57,14 +57,14 @@ def check_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a test that executes a script with keys in two slots, which a Cluster rejects."""
     execute = scripts.execute_calls
 
-    def execute_checked(calls: Sequence[Call], topology: Topology) -> Exchange[list[Any]]:
-        for call in calls:
+    def execute_checked(sent: Sequence[Call], topology: Topology) -> Exchange[list[Any]]:
+        for call in sent:
             if isinstance(call, ScriptCall):
                 slots = {key_slot(key.encode()) for key in call.keys}
                 assert len(slots) == 1, f"keys in several slots: {call.keys}"
-        return execute(calls, topology)
+        return execute(sent, topology)
 
-    for module in (scripts, loop_client):
+    for module in (calls, loop_client):
         monkeypatch.setattr(module, "execute_calls", execute_checked)
 
 

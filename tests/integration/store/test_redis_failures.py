@@ -17,6 +17,7 @@ from chat.domain import Caller, Delta, RecoveryResult, Status
 from chat.domain.errors import StoreFull, StoreUnavailable
 from chat.settings import chat_settings
 from chat.store import due, keys, leases, scripts, sessions, tickets, turns
+from chat.store.calls import execute
 from chat.store.client import client, map_redis_errors
 from chat.store.connection import ServerConnections
 from chat.store.routing import Command
@@ -99,7 +100,7 @@ def test_programming_errors_are_not_mapped(frail: RedisServer) -> None:
     """Otherwise clients would retry them as 503."""
     caller = steps.create_session()
     with pytest.raises(ResponseError, match="script"):
-        scripts.execute("submit", caller.session_id, caller.credential)
+        execute(scripts.script_call("submit", caller.session_id, caller.credential))
     frail.redis.set(keys.for_session(caller.session_id).log, "not a log")
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         steps.submit(caller)

@@ -4,8 +4,7 @@ import re
 
 from chat.domain import errors
 from chat.domain.errors import ParleyError, RateLimited
-from chat.store.script_errors import ERRORS, script_error
-from chat.store.scripts import SCRIPTS_DIR
+from chat.store.scripts import ERRORS, SCRIPTS_DIR, script_error
 
 CODES = {
     kind.code.upper()
