@@ -11,7 +11,7 @@ from chat.domain import ApiKey, Scope
 from chat.domain.policy import Policy
 from chat.store import keys
 from chat.store.calls import Steps, send, store_call
-from chat.store.client import execute_command, map_redis_errors
+from chat.store.client import execute_command
 
 # Members of a stored key that this version knows.
 KNOWN_FIELDS = {field.name for field in fields(ApiKey)}
@@ -24,8 +24,7 @@ def add(key: ApiKey) -> None:
     Raises:
         StoreFull, StoreUnavailable
     """
-    with map_redis_errors():
-        execute_command("HSET", keys.api_keys(), key.id, orjson.dumps(asdict(key)))
+    execute_command("HSET", keys.api_keys(), key.id, orjson.dumps(asdict(key)))
 
 
 @store_call
@@ -90,8 +89,7 @@ def last_used() -> dict[str, float]:
     Raises:
         StoreUnavailable
     """
-    with map_redis_errors():
-        found = execute_command("HGETALL", keys.api_keys_last_used())
+    found = execute_command("HGETALL", keys.api_keys_last_used())
     return {key_id.decode(): float(at) for key_id, at in zip(found[::2], found[1::2], strict=True)}
 
 

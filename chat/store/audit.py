@@ -9,7 +9,7 @@ from heapq import merge
 from operator import attrgetter
 
 from chat.store import keys
-from chat.store.client import execute_command, execute_commands, map_redis_errors
+from chat.store.client import execute_command, execute_commands
 
 # About how many entries of clients are kept, and how many others.
 MAX_ENTRIES = 10_000
@@ -37,8 +37,7 @@ def record(*, actor: str, action: str, target: str, is_client: bool = False) -> 
     """
     fields = ("actor", actor, "action", action, "target", target)
     name = keys.client_audit() if is_client else keys.audit()
-    with map_redis_errors():
-        execute_command("XADD", name, "MAXLEN", "~", MAX_ENTRIES, "*", *fields)
+    execute_command("XADD", name, "MAXLEN", "~", MAX_ENTRIES, "*", *fields)
 
 
 def newest(limit: int) -> list[AuditEntry]:
@@ -48,8 +47,7 @@ def newest(limit: int) -> list[AuditEntry]:
         StoreUnavailable
     """
     names = (keys.audit(), keys.client_audit())
-    with map_redis_errors():
-        found = execute_commands([("XREVRANGE", name, "+", "-", "COUNT", limit) for name in names])
+    found = execute_commands([("XREVRANGE", name, "+", "-", "COUNT", limit) for name in names])
     parsed = [[_parse(*entry) for entry in entries] for entries in found]
     return list(merge(*parsed, key=attrgetter("at"), reverse=True))
 

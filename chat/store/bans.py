@@ -21,7 +21,7 @@ from chat.domain.identity import ADDRESS_PREFIX, KEY_PREFIX
 from chat.domain.ids import random_id
 from chat.store import keys
 from chat.store.calls import Steps, reply_or_raise, send_all, store_call
-from chat.store.client import execute_command, map_redis_errors
+from chat.store.client import execute_command
 from chat.store.stored_addresses import hash_address
 
 logger = logging.getLogger(__name__)
@@ -48,10 +48,9 @@ def add(ban: Ban) -> None:
     """
     gone = [each.subject for each in all_bans() if _is_over(each) and each.subject != ban.subject]
     pairs = (ban.subject, orjson.dumps(asdict(ban)), VERSION, random_id())
-    with map_redis_errors():
-        execute_command("HSET", keys.bans(), *pairs)
-        if gone:
-            execute_command("HDEL", keys.bans(), *gone)
+    execute_command("HSET", keys.bans(), *pairs)
+    if gone:
+        execute_command("HDEL", keys.bans(), *gone)
 
 
 def remove(subject: str) -> bool:
@@ -61,9 +60,8 @@ def remove(subject: str) -> bool:
         StoreUnavailable
     """
     exists = any(ban.subject == subject for ban in all_bans())
-    with map_redis_errors():
-        execute_command("HDEL", keys.bans(), subject, VERSION)
-    with suppress(StoreFull), map_redis_errors():  # without a version, all processes read the bans
+    execute_command("HDEL", keys.bans(), subject, VERSION)
+    with suppress(StoreFull):  # without a version, all processes read the bans
         execute_command("HSET", keys.bans(), VERSION, random_id())
     return exists
 
@@ -74,8 +72,7 @@ def all_bans() -> list[Ban]:
     Raises:
         StoreUnavailable
     """
-    with map_redis_errors():
-        found = execute_command("HGETALL", keys.bans())
+    found = execute_command("HGETALL", keys.bans())
     pairs = zip(found[::2], found[1::2], strict=True)
     bans = [_parse(stored) for name, stored in pairs if name != VERSION.encode()]
     return sorted(bans, key=lambda ban: -ban.created_at)
@@ -125,8 +122,7 @@ class BanCopy:
     def _refresh(self) -> None:
         """Read the bans if they have changed; keep what is known if Redis does not answer."""
         try:
-            with map_redis_errors():
-                version = execute_command("HGET", keys.bans(), VERSION)
+            version = execute_command("HGET", keys.bans(), VERSION)
             if version != self._version or (version is None and len(self._bans)):
                 self._bans, self._version = BanList(all_bans()), version
             self._has_failed = False

@@ -182,7 +182,7 @@ def execute_command(*command: Arg) -> Any:
     """Execute one command that is not a script; return its reply in the form of RESP2.
 
     Raises:
-        RedisError: it failed, or Redis did not answer.
+        StoreFull, StoreUnavailable: as `map_redis_errors`.
     """
     (reply,) = execute_commands([command])
     return reply
@@ -192,14 +192,15 @@ def execute_commands(commands: Sequence[Command]) -> list[Any]:
     """Execute commands that are not scripts, each on the server that has its key; one round trip.
 
     Raises:
-        RedisError: one of them failed, or its server did not answer.
+        StoreFull, StoreUnavailable: as `map_redis_errors`, for any of them.
     """
     store = client()
     requests = [Request.from_command(*command) for command in commands]
-    replies = [reply for (reply,) in store.run(routing.execute(requests, store.topology))]
-    for reply in replies:
-        if isinstance(reply, RedisError):
-            raise reply
+    with map_redis_errors():
+        replies = [reply for (reply,) in store.run(routing.execute(requests, store.topology))]
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise reply
     return replies
 
 
@@ -207,10 +208,11 @@ def find_masters() -> tuple[Node, ...]:
     """Return the only server, or all nodes of a Cluster that have slots.
 
     Raises:
-        RedisError: no node knows them.
+        StoreUnavailable: no node knows them.
     """
     store = client()
-    return store.run(routing.find_masters(store.topology))
+    with map_redis_errors():
+        return store.run(routing.find_masters(store.topology))
 
 
 def execute_on(node: Node, *commands: Command) -> list[Any]:

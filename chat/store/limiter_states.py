@@ -11,7 +11,7 @@ import orjson
 
 from chat.domain import CallResult, Model, PartyClass, WaitReason
 from chat.store import keys
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.routing import Command
 
 # The parties that are listed.
@@ -97,8 +97,7 @@ def read(models: Iterable[Model], *, now: float) -> list[LimiterState]:
             ("HLEN", limiter.places),
             *(("ZLEXCOUNT", limiter.queue, f"[{each}|", f"({each}}}") for each in CLASSES),
         ]
-    with map_redis_errors():
-        replies = execute_commands(commands)
+    replies = execute_commands(commands)
     return [
         _state(model, *replies[COMMANDS * i : COMMANDS * (i + 1)], now=1000 * now)
         for i, model in enumerate(listed)

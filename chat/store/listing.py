@@ -11,7 +11,7 @@ from typing import Any
 
 from chat.settings import chat_settings
 from chat.store import keys, openers
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.routing import Command
 
 # How often `page` skips ahead. Sessions are spread evenly over the partitions, so each round leaves
@@ -240,8 +240,7 @@ def _partitions() -> range:
 
 def _pipeline(commands: Iterable[Command]) -> list[Any]:
     """Execute read commands in one round trip."""
-    with map_redis_errors():
-        return execute_commands(list(commands))
+    return execute_commands(list(commands))
 
 
 def _pairs(entries: Sequence[bytes]) -> Iterator[tuple[str, float]]:

@@ -1,7 +1,7 @@
 """Addresses from which staff have logged in."""
 
 from chat.store import keys
-from chat.store.client import execute_command, map_redis_errors
+from chat.store.client import execute_command
 
 # Seconds that an address is remembered after a login.
 KNOWN_TTL = 30 * 86400
@@ -13,8 +13,7 @@ def remember(account: str, address: str) -> None:
     Raises:
         StoreFull, StoreUnavailable
     """
-    with map_redis_errors():
-        execute_command("SET", keys.known_login(account, address), 1, "EX", KNOWN_TTL)
+    execute_command("SET", keys.known_login(account, address), 1, "EX", KNOWN_TTL)
 
 
 def is_known(account: str, address: str) -> bool:
@@ -23,5 +22,4 @@ def is_known(account: str, address: str) -> bool:
     Raises:
         StoreUnavailable
     """
-    with map_redis_errors():
-        return bool(execute_command("EXISTS", keys.known_login(account, address)))
+    return bool(execute_command("EXISTS", keys.known_login(account, address)))

@@ -13,7 +13,7 @@ import orjson
 
 from chat.settings import chat_settings
 from chat.store import counters, keys
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.routing import Command
 from chat.store.server_info import parse_time
 
@@ -109,8 +109,7 @@ def read() -> Metrics:
             ("HGETALL", keys.counters(partition)),
             ("HGETALL", keys.last_hour(partition)),
         ]
-    with map_redis_errors():
-        time, *replies = execute_commands(commands)
+    time, *replies = execute_commands(commands)
     return _metrics(parse_time(time), replies)
 
 

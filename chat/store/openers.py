@@ -13,7 +13,7 @@ from chat.domain.bans import Subject, leading_bits
 from chat.domain.identity import ADDRESS_PREFIX, KEY_PREFIX, TENANT_PREFIX, USER_PREFIX
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.stored_addresses import HASH_PREFIX, hash_address
 
 # Bits of a client's address that sessions keep, by IP version.
@@ -131,8 +131,7 @@ def _read(places: dict[int, str], last: str) -> dict[int, Sequence[bytes]]:
         ("ZRANGE", keys.labels(partition), first, last, *limit)
         for partition, first in places.items()
     ]
-    with map_redis_errors():
-        return dict(zip(places, execute_commands(commands), strict=True))
+    return dict(zip(places, execute_commands(commands), strict=True))
 
 
 def is_index_complete() -> bool:
@@ -150,6 +149,5 @@ def is_index_complete() -> bool:
             ("ZLEXCOUNT", keys.labels(partition), f"[{ADDRESS_PREFIX}", "(ip;"),
         )
     ]
-    with map_redis_errors():
-        counts = execute_commands(commands)
+    counts = execute_commands(commands)
     return all(map(int.__le__, counts[::2], counts[1::2]))

@@ -22,7 +22,7 @@ from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
 from chat.store import keys
 from chat.store.calls import Steps, execute, execute_all, store_call
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.due import claim_due_members
 from chat.store.routing import Command
 from chat.store.scripts import (
@@ -64,8 +64,7 @@ def look_up(pairs: Sequence[tuple[str, int]]) -> list[DueDelivery]:
             ("HMGET", own.session, "webhook_url", "owner"),
             ("HGET", own.deliveries, "url"),
         ]
-    with map_redis_errors():
-        found = iter(execute_commands(commands))
+    found = iter(execute_commands(commands))
     return [
         _due_delivery(*pair, live or copy or b"null", owner)
         for pair, (live, owner), copy in zip(pairs, found, found, strict=True)
@@ -195,8 +194,7 @@ def count_by_group() -> dict[DeliveryGroup, int]:
         for group in DeliveryGroup
         for partition in range(chat_settings.PARTITIONS)
     ]
-    with map_redis_errors():
-        sizes = execute_commands(commands)
+    sizes = execute_commands(commands)
     count = chat_settings.PARTITIONS
     return {group: sum(sizes[i * count : (i + 1) * count]) for i, group in enumerate(DeliveryGroup)}
 
@@ -213,8 +211,7 @@ def next_due(limit: int) -> list[tuple[str, DeliveryRecord]]:
         ("HGET", keys.for_session(session_id).deliveries, number)
         for session_id, _, number in members
     ]
-    with map_redis_errors():
-        records = execute_commands(commands)
+    records = execute_commands(commands)
     return [
         (session_id, _parse_record(number, record))
         for (session_id, _, number), record in zip(members, records, strict=True)
@@ -248,8 +245,7 @@ def _merge_partitions(group: DeliveryGroup, limit: int) -> list[tuple[str, float
         (command, _group_key(group, partition), 0, limit - 1, "WITHSCORES")
         for partition in range(chat_settings.PARTITIONS)
     ]
-    with map_redis_errors():
-        replies = execute_commands(commands)
+    replies = execute_commands(commands)
     found = [
         (member.decode(), float(score))
         for reply in replies

@@ -3,7 +3,7 @@
 from chat.domain.errors import ConfigError
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import execute_command, map_redis_errors
+from chat.store.client import execute_command
 from chat.store.server_info import check_kind, config_errors
 
 
@@ -17,7 +17,7 @@ def check(*, is_start: bool) -> None:
         StoreUnavailable: Redis did not answer.
     """
     key, own = keys.deployment(), chat_settings.PARTITIONS
-    with config_errors(), map_redis_errors():
+    with config_errors():
         check_kind()
         stored = execute_command("HGET", key, "partitions")
         if stored is None and is_start:

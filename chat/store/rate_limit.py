@@ -9,7 +9,7 @@ from chat.domain.rates import interval_ms
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import Steps, send, store_call
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, read_script
 
@@ -66,8 +66,7 @@ def forget(limits: Iterable[Limit]) -> None:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_redis_errors():
-        execute_commands([("DEL", limit.key) for limit in limits])
+    execute_commands([("DEL", limit.key) for limit in limits])
 
 
 def change_rate(caller: Caller) -> tuple[float, int]:

@@ -9,7 +9,7 @@ from typing import Self
 from chat.domain import Rating
 from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.routing import Command
 
 CURSOR = re.compile(r"(\d{1,15}) (ses_[0-9a-z]{1,40}) (\d{1,15}) (up|down)")
@@ -87,8 +87,7 @@ def _read(cursor: RatedReply | None, *, newer: bool, count: int) -> list[list[Ra
         (command, keys.ratings(partition), start, last, "WITHSCORES", "LIMIT", 0, count)
         for partition in range(chat_settings.PARTITIONS)
     ]
-    with map_redis_errors():
-        replies = execute_commands(commands)
+    replies = execute_commands(commands)
     return [list(map(_parse, reply[::2], reply[1::2])) for reply in replies]
 
 

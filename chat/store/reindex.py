@@ -7,7 +7,7 @@ import orjson
 from chat.settings import chat_settings
 from chat.store import keys, listing
 from chat.store.calls import execute_all
-from chat.store.client import execute_command, map_redis_errors
+from chat.store.client import execute_command
 from chat.store.listing import SessionSummary
 from chat.store.scripts import ScriptCall, script_call
 from chat.store.session_filter import normalize_name
@@ -44,6 +44,5 @@ def all_ids() -> Iterator[list[str]]:
     for partition in range(chat_settings.PARTITIONS):
         key, cursor = keys.search_fields(partition), b""
         while cursor != b"0":
-            with map_redis_errors():
-                cursor, pairs = execute_command("HSCAN", key, cursor or 0, "COUNT", BATCH_SIZE)
+            cursor, pairs = execute_command("HSCAN", key, cursor or 0, "COUNT", BATCH_SIZE)
             yield [session_id.decode() for session_id in pairs[::2]]

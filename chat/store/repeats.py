@@ -2,7 +2,7 @@
 
 from chat.store import keys
 from chat.store.calls import Steps, send, store_call
-from chat.store.client import execute_command, map_redis_errors
+from chat.store.client import execute_command
 from chat.store.scripts import ScriptCall, milliseconds, read_script
 
 # Seconds after which an equal request is another one.
@@ -31,7 +31,6 @@ def last_of(request_digest: str) -> tuple[str, str]:
     Raises:
         StoreUnavailable
     """
-    with map_redis_errors():
-        stored: bytes | None = execute_command("GET", keys.repeated_request(request_digest))
+    stored: bytes | None = execute_command("GET", keys.repeated_request(request_digest))
     first, last, _ = (stored or b"  ").decode().split(" ")
     return first, last

@@ -15,7 +15,7 @@ from itertools import pairwise
 import orjson
 
 from chat.store import keys, metrics
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.metrics import Histogram, Metrics
 from chat.store.routing import Command
 from chat.store.server_info import parse_time
@@ -68,17 +68,16 @@ def record() -> float:
     Raises:
         StoreUnavailable, StoreFull
     """
-    with map_redis_errors():
-        time, hours = execute_commands([("TIME",), ("HKEYS", keys.rollups())])
-        now = parse_time(time)
-        hour = int(now) // HOUR
-        if str(hour).encode() not in hours:
-            old = [each for each in map(int, hours) if not 0 <= hour - each <= HOURS]
-            copy = zlib.compress(_serialize(_counts(metrics.read())))
-            commands: list[Command] = [("HSETNX", keys.rollups(), hour, copy)]
-            if old:
-                commands.append(("HDEL", keys.rollups(), *old))
-            execute_commands(commands)
+    time, hours = execute_commands([("TIME",), ("HKEYS", keys.rollups())])
+    now = parse_time(time)
+    hour = int(now) // HOUR
+    if str(hour).encode() not in hours:
+        old = [each for each in map(int, hours) if not 0 <= hour - each <= HOURS]
+        copy = zlib.compress(_serialize(_counts(metrics.read())))
+        commands: list[Command] = [("HSETNX", keys.rollups(), hour, copy)]
+        if old:
+            commands.append(("HDEL", keys.rollups(), *old))
+        execute_commands(commands)
     return HOUR - now % HOUR
 
 
@@ -91,8 +90,7 @@ def read(hours: int) -> list[Rollup]:
         StoreUnavailable
     """
     current = metrics.read()
-    with map_redis_errors():
-        (stored,) = execute_commands([("HGETALL", keys.rollups())])
+    (stored,) = execute_commands([("HGETALL", keys.rollups())])
     this_hour = int(current.now) // HOUR
     copies = {int(hour): copy for hour, copy in zip(stored[::2], stored[1::2], strict=True)}
     copies = {hour: copies[hour] for hour in sorted(copies) if hour <= this_hour}

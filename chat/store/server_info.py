@@ -139,7 +139,7 @@ def check_kind() -> None:
 
     Raises:
         ConfigError: it does not.
-        RedisError: Redis did not answer.
+        StoreUnavailable: Redis did not answer.
     """
     store = client()
     if store.topology.is_cluster:
@@ -171,8 +171,7 @@ def now() -> float:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with map_redis_errors():
-        return round(parse_time(execute_command("TIME")), 3)
+    return round(parse_time(execute_command("TIME")), 3)
 
 
 def parse_time(reply: Sequence[bytes]) -> float:

@@ -7,7 +7,7 @@ from chat.domain.identity import PARTITION_DIGITS
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import execute_all
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, read_script
 from chat.store.session_filter import SessionFilter
@@ -133,8 +133,7 @@ def count_labels(bounds: Bounds) -> Sequence[int]:
         StoreUnavailable
     """
     partitions = range(chat_settings.PARTITIONS)
-    with map_redis_errors():
-        return execute_commands([("ZLEXCOUNT", keys.labels(each), *bounds) for each in partitions])
+    return execute_commands([("ZLEXCOUNT", keys.labels(each), *bounds) for each in partitions])
 
 
 def _scan_partitions(partitions: Iterable[int], scan: _Scan) -> Iterator[Page]:

@@ -7,7 +7,7 @@ from chat.domain import Model
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import run, send_all
-from chat.store.client import execute_commands, map_redis_errors
+from chat.store.client import execute_commands
 from chat.store.clock import Step
 from chat.store.limits import shift_call
 from chat.store.routing import Arg
@@ -69,8 +69,7 @@ def _members(zsets: Sequence[Any], partitions: Iterable[int] = ()) -> list[str]:
         for zset in zsets
         for partition in partitions or range(chat_settings.PARTITIONS)
     ]
-    with map_redis_errors():
-        members = [member.decode() for found in execute_commands(commands) for member in found]
+    members = [member.decode() for found in execute_commands(commands) for member in found]
     return [member.partition(":")[0] for member in members]
 
 

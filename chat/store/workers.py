@@ -8,7 +8,7 @@ import orjson
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.calls import Steps, send, store_call
-from chat.store.client import execute_command, execute_commands, map_redis_errors
+from chat.store.client import execute_command, execute_commands
 from chat.store.scripts import ScriptCall, milliseconds, read_script
 from chat.store.server_info import config_errors, parse_time
 
@@ -72,7 +72,7 @@ def read_answer(probe_id: str) -> str | None:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    with config_errors(), map_redis_errors():
+    with config_errors():
         worker = execute_command("GET", keys.probe(probe_id))
     return worker.decode() if isinstance(worker, bytes) else None
 
@@ -85,7 +85,7 @@ def list_workers() -> list[WorkerInfo]:
         ConfigError: the user of `REDIS_URL` lacks permissions.
     """
     commands = [("TIME",), ("HGETALL", keys.workers())]
-    with config_errors(), map_redis_errors():
+    with config_errors():
         time, heartbeats = execute_commands(commands)
         now = parse_time(time)
         workers = [
