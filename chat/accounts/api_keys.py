@@ -1,5 +1,6 @@
 """API keys, `pk_<id>_<secret>`. Only their SHA-256 is stored."""
 
+import logging
 import re
 import secrets
 import time
@@ -9,10 +10,12 @@ from hashlib import sha256
 from hmac import compare_digest
 
 from chat.domain import ApiKey, Scope
-from chat.domain.errors import InvalidRequest, InvalidToken, NotFound, StoreFull
+from chat.domain.errors import InvalidRequest, InvalidToken, NotFound, StoreFull, StoreUnavailable
 from chat.domain.policy import NO_POLICY, Policy, option_problem
 from chat.store import api_keys as store
 from chat.store.calls import Steps, store_call
+
+logger = logging.getLogger(__name__)
 
 # The secret has 256 bits.
 API_KEY = re.compile(r"pk_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
@@ -162,6 +165,8 @@ def _record_use(key_id: str) -> Steps[None]:
         yield from store.set_last_used.steps(key_id, at=time.time())
     except StoreFull:
         _recorded_uses.pop(key_id)  # record the next use
+    except StoreUnavailable as error:  # only one node of a Cluster has this hash
+        logger.warning("Could not record the use of an API key: %s", error.__cause__)
 
 
 def _hash(text: str) -> str:

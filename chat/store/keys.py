@@ -273,6 +273,14 @@ def api_keys() -> str:
     return "chat:api_keys"
 
 
+def api_keys_duplicate() -> str:
+    """Return a hash with the same content, on a Cluster only; permanent.
+
+    Its slot is half of all slots away from that of `api_keys`, so another node has it.
+    """
+    return "chat:api_keys:duplicate"
+
+
 def api_keys_last_used() -> str:
     """Return a hash: id of an API key -> seconds since the epoch; permanent."""
     return "chat:api_keys:last_used"

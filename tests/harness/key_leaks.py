@@ -13,7 +13,7 @@ PERMANENT = (
     ),
     re.compile(r"chat:deployment"),
     re.compile(r"chat:(audit(:clients)?|bans|rollups)"),
-    re.compile(r"chat:api_keys(:last_used)?"),
+    re.compile(r"chat:api_keys(:last_used|:duplicate)?"),
     re.compile(
         r"chat:\{budgets\}:(reservations|checks|api_keys|(deployment|tenant|key|user):ever:)"
     ),
