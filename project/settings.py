@@ -251,6 +251,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "chat.api.schema.postprocess",
+        "chat.tutorial.examples.add_examples",
         "chat.openai_api.schema.add_paths",
         "chat.ui_api.schema.add_paths",
     ],

@@ -9,7 +9,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from chat.api import schema_serializers
-from chat.api.examples import ERROR, IDS, OPERATIONS, TAGS, Operation
+from chat.api.documentation import document_all
+from chat.api.example_objects import ERROR
+from chat.api.examples import IDS, OPERATIONS, TAGS
 from chat.api.fields import NO_NUL, NOT_BLANK
 from chat.api.query_params import MAX_QUERY_CHARS
 from chat.api.serializers import BODIES, StrictSerializer
@@ -160,7 +162,7 @@ class ParleyAutoSchema(AutoSchema):
         return (handler.__doc__ or "").partition("\n")[0]
 
     def get_description(self) -> str:  # type: ignore[override]
-        """Return "": `examples` has the descriptions."""
+        """Return "": the modules `examples` have the descriptions."""
         return ""
 
     def get_override_parameters(self) -> list[Any]:
@@ -215,32 +217,18 @@ def postprocess(result: dict[str, Any], **_: object) -> dict[str, Any]:
 
 
 def _add_examples(result: dict[str, Any]) -> None:
-    """Add tags, descriptions and examples, and sort the operations."""
+    """Add tags, descriptions and examples, and sort the paths."""
     result["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     result["components"]["schemas"]["Error"]["example"] = ERROR
+    document_all(result, OPERATIONS, ids=IDS)
     names = list(OPERATIONS)
-    positions: dict[str, int] = {}
-    for path, operations in result["paths"].items():
-        known = [each for each in operations.values() if each["operationId"] in OPERATIONS]
-        for operation in known:
-            _describe(operation, OPERATIONS[operation["operationId"]])
-        found = (names.index(each["operationId"]) for each in known)
-        positions[path] = min(found, default=len(names))
-    result["paths"] = dict(sorted(result["paths"].items(), key=lambda item: positions[item[0]]))
 
+    def position(path: str) -> int:
+        ids = [operation["operationId"] for operation in result["paths"][path].values()]
+        return min((names.index(each) for each in ids if each in OPERATIONS), default=len(names))
 
-def _describe(operation: dict[str, Any], known: Operation) -> None:
-    operation["tags"] = [known.tag]
-    operation["description"] = known.description
-    if known.body is not None:
-        for content in operation["requestBody"]["content"].values():
-            content["example"] = known.body
-    for status, example in known.responses.items():
-        for content in operation["responses"][str(status)].get("content", {}).values():
-            content["example"] = example
-    for parameter in operation.get("parameters", []):
-        if parameter["in"] == "path" and parameter["name"] in IDS:
-            parameter["example"] = IDS[parameter["name"]]
+    paths = sorted(result["paths"], key=position)
+    result["paths"] = {path: result["paths"][path] for path in paths}
 
 
 def _forbid_other_origins(paths: Mapping[str, Any]) -> None:
@@ -264,7 +252,6 @@ def _events(paths: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "operationId": "getEvents",
         "summary": "Subscribe to the session's events: a stream of Server-Sent Events.",
-        "tags": ["sessions"],
         "security": [*long_poll["security"], {}],
         "parameters": [
             {"in": "path", "name": "session_id", "required": True, "schema": {"type": "string"}},

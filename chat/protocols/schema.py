@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from chat.api.documentation import JSON, Documented, document
+
 PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 Schema = Mapping[str, Any]
 TEXT: Schema = {"type": "string"}
@@ -20,75 +22,80 @@ OBJECTS: Schema = {"type": "array", "items": OBJECT}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of a path."""
+    """One method of a path. Its examples name the media types of its responses."""
 
     id: str
     summary: str
-    # Fields of the body, and a whole body; none if there is no body.
+    # Fields of the body; none if there is no body.
     fields: Mapping[str, Schema] = field(default_factory=dict)
     required: tuple[str, ...] = ()
-    body: Mapping[str, Any] | None = None
     # Parameters of the query.
     query: Mapping[str, Schema] = field(default_factory=dict)
-    # A response; `None` for streams only.
-    response: object = None
-    # Whether the response can be a stream of Server-Sent Events.
-    is_stream: bool = False
-    # A status without body that is no error.
-    empty: HTTPStatus | None = None
 
 
 def describe(
-    result: dict[str, Any], tag: str, paths: Mapping[str, Mapping[str, Operation]]
-) -> dict[str, Any]:
-    """Add paths to an OpenAPI schema; return it. paths: operations by path and method."""
+    result: JSON,
+    paths: Mapping[str, Mapping[str, Operation]],
+    documented: Mapping[str, Documented],
+    *,
+    tags: Mapping[str, str],
+    ids: Mapping[str, str],
+) -> JSON:
+    """Add paths to an OpenAPI schema; return it.
+
+    paths: operations by path and method. documented: by operation id. tags: their descriptions.
+    ids: examples of path parameters.
+    """
+    result["tags"] += [{"name": name, "description": text} for name, text in tags.items()]
     for path, operations in paths.items():
-        result["paths"][path] = {
-            method: _describe(path, tag, operation) for method, operation in operations.items()
-        }
+        described = result["paths"].setdefault(path, {})
+        for method, operation in operations.items():
+            known = documented[operation.id]
+            described[method] = _describe(path, operation, known)
+            document(described[method], known, ids=ids)
     return result
 
 
-def _describe(path: str, tag: str, operation: Operation) -> dict[str, Any]:
-    described = {
+def _describe(path: str, operation: Operation, known: Documented) -> JSON:
+    described: JSON = {
         "operationId": operation.id,
         "summary": operation.summary,
-        "tags": [tag],
         "security": [{"token": []}],
         "parameters": [
             *(_parameter("path", name, TEXT) for name in PATH_PARAMETER.findall(path)),
             *(_parameter("query", name, schema) for name, schema in operation.query.items()),
         ],
-        "responses": _responses(operation),
+        "responses": _responses(known),
     }
-    if operation.body is not None:
+    if operation.fields:
         schema = {
             "type": "object",
             "properties": dict(operation.fields),
             "required": list(operation.required),
             "additionalProperties": False,
         }
-        content = {"application/json": {"schema": schema, "example": operation.body}}
+        content = {"application/json": {"schema": schema}}
         described["requestBody"] = {"content": content, "required": True}
     return described
 
 
-def _parameter(location: str, name: str, schema: Schema) -> dict[str, Any]:
+def _parameter(location: str, name: str, schema: Schema) -> JSON:
     return {"in": location, "name": name, "required": location == "path", "schema": schema}
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    if operation.response is not None:
-        kind = "array" if isinstance(operation.response, list) else "object"
-        content["application/json"] = {"schema": {"type": kind}, "example": operation.response}
-    if operation.is_stream:
-        content["text/event-stream"] = {"schema": TEXT}
+def _responses(known: Documented) -> JSON:
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    responses: dict[str, Any] = {
-        "200": {"description": HTTPStatus.OK.phrase, "content": content},
-        "default": {"description": "An error.", "content": error},
-    }
-    if operation.empty is not None:
-        responses[str(operation.empty.value)] = {"description": operation.empty.phrase}
-    return responses
+    responses: JSON = {}
+    for example in known.examples:
+        phrase = HTTPStatus(example.status).phrase
+        described = responses.setdefault(str(example.status), {"description": phrase})
+        if example.response is not None:
+            content = described.setdefault("content", {})
+            content[example.media_type] = {"schema": _schema_of(example.response)}
+    return responses | {"default": {"description": "An error.", "content": error}}
+
+
+def _schema_of(response: object) -> Schema:
+    if isinstance(response, str):
+        return TEXT
+    return OBJECTS if isinstance(response, list) else OBJECT

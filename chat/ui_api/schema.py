@@ -1,14 +1,12 @@
 """The OpenAPI description of the API for the AI SDK."""
 
-from http import HTTPStatus
 from typing import Any
 
 from chat.protocols.schema import CURSOR, INTEGER, OBJECT, OBJECTS, TEXT, Operation, describe
 from chat.ui_api.chat_request import REGENERATE, SUBMIT
+from chat.ui_api.examples import IDS, OPERATIONS, TAGS
 from chat.ui_api.views import VERSIONS
 
-MESSAGE = {"id": "1b9d6bcd", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}
-REPLY = {"id": "msg_2", "role": "assistant", "parts": [{"type": "text", "text": "Hello!"}]}
 UI = {"ui": {"type": "string", "enum": list(VERSIONS)}}
 PATHS = {
     "/ui/chat": {
@@ -25,9 +23,7 @@ PATHS = {
                 "options": {"$ref": "#/components/schemas/OptionsBody"},
             },
             required=("id",),
-            body={"id": "my-chat", "messages": [MESSAGE], "trigger": SUBMIT},
             query=UI,
-            is_stream=True,
         ),
     },
     "/ui/chat/{chat_id}/stream": {
@@ -35,15 +31,12 @@ PATHS = {
             id="getUIChatStream",
             summary="Stream the reply of the last turn from its start, unless it has ended.",
             query=UI,
-            is_stream=True,
-            empty=HTTPStatus.NO_CONTENT,
         ),
     },
     "/ui/chat/{chat_id}/stop": {
         "post": Operation(
             id="postUIChatStop",
             summary="Cancel all open turns of a chat.",
-            response={"stopped": ["msg_2"]},
         ),
     },
     "/ui/chat/{chat_id}/messages": {
@@ -51,7 +44,6 @@ PATHS = {
             id="getUIChatMessages",
             summary="List the newest UI messages of a chat, or those before a message.",
             query={"before": CURSOR, "limit": INTEGER},
-            response=[MESSAGE, REPLY],
         ),
     },
 }
@@ -59,4 +51,4 @@ PATHS = {
 
 def add_paths(result: dict[str, Any], **_: object) -> dict[str, Any]:
     """Add the paths; one of drf-spectacular's POSTPROCESSING_HOOKS."""
-    return describe(result, "AI SDK", PATHS)
+    return describe(result, PATHS, OPERATIONS, tags=TAGS, ids=IDS)
