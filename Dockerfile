@@ -31,6 +31,7 @@ COPY fakemodel fakemodel
 COPY parley_client parley_client
 # An empty PARLEY_HOME means the default, .parley here, which only root could create.
 RUN python -m compileall -q . \
+    && python manage.py compressstatic \
     && ln -s "$PARLEY_HOME" .parley
 
 USER 10001

@@ -121,7 +121,7 @@ lock: ## regenerate constraints.txt from pyproject.toml
 
 .PHONY: clean
 clean: ## remove .venv and caches; keep .parley (your data)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): $(LOCK)

@@ -8,4 +8,5 @@ from project import bootstrap
 # Imported by their paths, because they import Django's apps, which are ready only now.
 import_string("chat.operations.health.exit_on_wrong_servers")()
 application = import_string("project.server.application.application")
+import_string("chat.pages.views.prepare")()
 bootstrap.freeze_gc()

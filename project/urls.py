@@ -14,8 +14,8 @@ from chat.admin import api_keys, bans, deliveries, errors, feedback, history, op
 from chat.api import responses
 from chat.api.exception_handler import bad_request, not_allowed, not_found, server_error
 from chat.api.urls import urlpatterns as api_urls
-from chat.pages.embed import Frame, element_script, renderer_script
-from chat.pages.views import ChatPage, logo, manifest
+from chat.pages.embed import frame, renderer_script
+from chat.pages.views import chat_page, logo, manifest
 from chat.tutorial.urls import urlpatterns as tutorial_urls
 
 # The proxy has changed the Host header, if the form is not an attack.
@@ -70,9 +70,8 @@ urlpatterns = [
     path("admin/api-keys/", admin.site.admin_view(api_keys.page), name="api_keys"),
     path("admin/bans/", admin.site.admin_view(bans.page), name="bans"),
     path("admin/", admin.site.urls),
-    path("", ChatPage.as_view(), name="page"),
-    path("embed", Frame.as_view(), name="frame"),
-    path("embed/parley-chat.js", element_script),
+    path("", chat_page, name="page"),
+    path("embed", frame, name="frame"),
     path("embed/markdown.js", renderer_script),
     path("manifest.webmanifest", manifest, name="manifest"),
     path("logo", logo, name="logo"),

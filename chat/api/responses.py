@@ -68,7 +68,7 @@ def add_headers(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     if origin in settings.CORS_ORIGINS:
         headers["Access-Control-Allow-Origin"] = origin
         headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
-        headers["Vary"] = "Origin"
+        headers["Vary"] = f"{headers['Vary']}, Origin" if "Vary" in headers else "Origin"
     return response
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
-from django.views.generic import TemplateView
 
-from chat.pages import branding
+from chat.pages import branding, encoding
 from chat.settings import chat_settings
 
 # Content-Security-Policy. Stricter than on other pages: this page shows untrusted text.
@@ -65,26 +65,27 @@ def page_config() -> dict[str, Any]:
     }
 
 
-class ChatPage(TemplateView):
-    """The chat page. It contains no secrets."""
+@require_safe
+def chat_page(request: HttpRequest) -> HttpResponse:
+    """Return the chat page with its own policy; it contains no secrets."""
+    policy = POLICY % branding.style_source()
+    return encoding.respond(request, _html(), {"Content-Security-Policy": policy})
 
-    template_name = "chat/page.html"
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(
-            modules=preloaded(),
-            style=branding.style(),
-            config=page_config(),
-            suggestions=branding.suggestions(),
-            has_logo=bool(chat_settings.PAGE_LOGO),
-            **kwargs,
-        )
+def _html() -> bytes:
+    context = {
+        "modules": preloaded(),
+        "style": branding.style(),
+        "config": page_config(),
+        "suggestions": branding.suggestions(),
+        "has_logo": bool(chat_settings.PAGE_LOGO),
+    }
+    return render_to_string("chat/page.html", context).encode()
 
-    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Render the page with its own policy; browsers must revalidate it."""
-        policy = POLICY % branding.style_source()
-        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
-        return super().render_to_response(context, headers=headers, **kwargs)
+
+def prepare() -> None:
+    """Render and compress the page before the first request."""
+    encoding.encode(_html())
 
 
 @require_safe

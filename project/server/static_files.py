@@ -2,58 +2,45 @@
 
 The pages link to `/static/<version>/<name>`. The version is a hash of all static files, so browsers
 keep what they have loaded until the files change, and modules may import each other by relative
-paths. These files are compressed when they are first requested, and kept in memory. Other static
-paths, such as `/static/<name>`, are read from disk.
+paths. Compressed copies of these files are sent if `manage.py compressstatic` has written them;
+nothing is compressed when it is requested. Other static paths, such as `/static/<name>`, are read
+from disk.
 """
 
 import asyncio
-import gzip
-import hashlib
-import mimetypes
+import logging
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 from wsgiref.headers import Headers
 
-import brotli  # type: ignore[import-untyped]
 from django.conf import settings
-from django.contrib.staticfiles.finders import get_finders
 from django.contrib.staticfiles.storage import StaticFilesStorage
 from servestatic.asgi import ServeStaticASGI  # type: ignore[import-untyped]
 
 from chat.api.responses import default_headers
+from chat.pages.encoding import accepted_encodings
+from project.server.compressed_files import (
+    content_type,
+    directories,
+    files,
+    hashes,
+    missing,
+    read,
+    version,
+)
 
 # `url_prefix` has removed URL_PREFIX from the paths of requests.
 PREFIX = settings.STATIC_URL.removeprefix(settings.URL_PREFIX).strip("/")
 VERSIONED = re.compile(rf"/{PREFIX}/([0-9a-f]{{12}})/(.+)")
-COMPRESSIBLE = ("text/", "application/json", "image/svg")
-# Brotli at level 9 takes 2 s for a megabyte, at level 5 a third of a second.
-SLOW_BYTES = 300_000
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+REVALIDATED = {"Cache-Control": "no-cache"}
+# Files with an address that does not change with the version: path -> name.
+FIXED = {"/embed/parley-chat.js": "chat/embed/parley-chat.js"}
 # Bytes of one write.
 BLOCK = 64 * 1024
 
-
-@cache
-def files() -> dict[str, Path]:
-    """Return name -> path of every static file. An app's file hides those of later apps."""
-    return {
-        str(path.relative_to(directory)): path
-        for directory in map(Path, _directories())
-        for path in directory.rglob("*")
-        if path.is_file()
-    }
-
-
-@cache
-def version() -> str:
-    """Return the hash of all static files."""
-    found = hashlib.sha256()
-    for name, path in sorted(files().items()):
-        found.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()[:12]
+logger = logging.getLogger(__name__)
 
 
 class VersionedStorage(StaticFilesStorage):
@@ -63,114 +50,98 @@ class VersionedStorage(StaticFilesStorage):
         return super().url(name if settings.DEBUG else f"{version()}/{name}")
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """The body of a response."""
-
-    body: bytes
-    content_type: str
-    # "br", "gzip" or "".
-    encoding: str
-
-
-def encode(path: Path, encoding: str) -> Encoded:
-    """Return the file, compressed if its type allows it."""
-    content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    content_type = content_type.replace("application/javascript", "text/javascript")
-    body = path.read_bytes()
-    if not content_type.startswith(COMPRESSIBLE):
-        return Encoded(body, content_type, "")
-    if encoding == "br":
-        body = brotli.compress(body, quality=9 if len(body) < SLOW_BYTES else 5)
-    elif encoding == "gzip":
-        body = gzip.compress(body, 9, mtime=0)
-    return Encoded(body, f"{content_type}; charset=utf-8", encoding)
-
-
 class StaticFiles(ServeStaticASGI):  # type: ignore[misc]
     """Serves the paths below STATIC_URL and passes all others to the application."""
 
     METHODS: ClassVar = {"GET", "HEAD"}
 
     def __init__(self, application: object) -> None:
-        # Path, encoding -> the compressed file.
-        self._encoded: dict[tuple[Path, str], Encoded] = {}
+        # Name, encoding -> the bytes to send.
+        self._bodies: dict[tuple[str, str], bytes] = {}
         super().__init__(
             application,
             autorefresh=settings.DEBUG,
             allow_all_origins=True,
             add_headers_function=_add_headers,
         )
-        for directory in _directories():
+        for directory in directories():
             self.add_files(directory, prefix=PREFIX)
+        if next(missing(), None):
+            logger.warning("static files are not compressed: run manage.py compressstatic")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        found = scope["type"] == "http" and VERSIONED.fullmatch(scope["path"])
-        if not found or found[2] not in files():
+        name, caching = _find(scope)
+        if name not in files():
             await super().__call__(scope, receive, send)
-            return
-        if scope["method"] not in self.METHODS:
-            plain = {**scope, "path": f"/{PREFIX}/{found[2]}"}
+        elif scope["method"] not in self.METHODS:
+            plain = {**scope, "path": f"/{PREFIX}/{name}"}
             await super().__call__(plain, receive, send)
+        else:
+            await self._respond(name, caching, scope, send)
+
+    async def _respond(self, name: str, caching: Mapping[str, str], scope: Any, send: Any) -> None:
+        request = _decode(scope["headers"])
+        accepted = accepted_encodings(",".join(request.get_all("Accept-Encoding")))
+        encoding, body = await self._read(name, accepted)
+        etag = f'"{hashes()[name][:16]}{encoding}"'
+        headers = {**_headers(name, encoding), **caching, "ETag": etag}
+        if etag in request.get("If-None-Match", ""):
+            await _send(304, headers, b"", send)
             return
-        path = files()[found[2]]
-        encoded = await self._encode(path, _encoding(scope["headers"]))
-        # A web process of another version may have sent the page. Its files are not the same.
-        cache_control = "public, max-age=31536000, immutable"
-        if found[1] != version():
-            cache_control = "no-cache"
-        await _send(scope["method"], encoded, cache_control, send)
+        headers["Content-Length"] = str(len(body))
+        await _send(200, headers, body if scope["method"] == "GET" else b"", send)
 
-    async def _encode(self, path: Path, encoding: str) -> Encoded:
-        """Compress in a thread, once; only then is there a switch of threads."""
-        key = path, encoding
-        if key not in self._encoded:
-            self._encoded[key] = await asyncio.to_thread(encode, path, encoding)
-        return self._encoded[key]
+    async def _read(self, name: str, encodings: Iterable[str]) -> tuple[str, bytes]:
+        """Return the first copy that exists, with its encoding, or the file itself.
+
+        It is read in a thread, once; only then is there a switch of threads.
+        """
+        for encoding in (*encodings, ""):
+            body = self._bodies.get((name, encoding)) or await asyncio.to_thread(
+                read, name, encoding
+            )
+            if body is not None:
+                self._bodies[name, encoding] = body
+                return encoding, body
+        raise FileNotFoundError(name)
 
 
-async def _send(method: str, encoded: Encoded, cache_control: str, send: Any) -> None:
+def _find(scope: Any) -> tuple[str, Mapping[str, str]]:
+    """Return the name of the requested file, and its headers; "" for other requests."""
+    if scope["type"] != "http":
+        return "", {}
+    if scope["path"] in FIXED:
+        return FIXED[scope["path"]], REVALIDATED
+    found = VERSIONED.fullmatch(scope["path"])
+    if not found:
+        return "", {}
+    # A web process of another version may have sent the page. Its files are not the same.
+    return found[2], IMMUTABLE if found[1] == version() else REVALIDATED
+
+
+def _decode(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+
+
+def _headers(name: str, encoding: str) -> dict[str, str]:
     headers = {
-        "Content-Type": encoded.content_type,
-        "Content-Length": str(len(encoded.body)),
-        "Cache-Control": cache_control,
+        "Content-Type": content_type(name),
         "Vary": "Accept-Encoding",
         # The element of /embed imports modules into pages of other origins.
         "Access-Control-Allow-Origin": "*",
+        "Cross-Origin-Resource-Policy": "cross-origin",
         **dict(default_headers(is_api=False)),
     }
-    if encoded.encoding:
-        headers["Content-Encoding"] = encoded.encoding
+    return headers | ({"Content-Encoding": encoding} if encoding else {})
+
+
+async def _send(status: int, headers: Mapping[str, str], body: bytes, send: Any) -> None:
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": 200, "headers": raw})
-    body = encoded.body if method == "GET" else b""
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     for start in range(0, len(body), BLOCK):
         block = body[start : start + BLOCK]
         await send({"type": "http.response.body", "body": block, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-def _encoding(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the best encoding that the client accepts."""
-    accepted = set(_accepted(headers))
-    return next((name for name in ("br", "gzip") if name in accepted), "")
-
-
-def _accepted(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
-    for name, value in headers:
-        if name == b"accept-encoding":
-            for item in value.decode("latin-1").lower().split(","):
-                encoding, _, quality = item.partition(";")
-                if quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}:
-                    yield encoding.strip()
-
-
-def _directories() -> Iterable[str]:
-    """Return the apps' directories in reverse order: files that are added later win."""
-    storages = [
-        storage for finder in get_finders() for storage in getattr(finder, "storages", {}).values()
-    ]
-    return [storage.location for storage in reversed(storages)]
 
 
 def _add_headers(headers: Headers, path: str, url: str) -> None:  # noqa: ARG001

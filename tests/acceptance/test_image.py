@@ -89,6 +89,16 @@ def test_image_has_the_files_that_its_programs_import(image: Container) -> None:
     assert run.returncode == 0, run.stderr.decode()
 
 
+def test_image_has_compressed_files_and_its_build_writes_no_others(image: Container) -> None:
+    (compress,) = re.findall(r"python (manage\.py \w*static\w*)", IMAGE)
+    argv = [sys.executable, *compress.split()]
+    before = set(image.files.iterdir())
+    subprocess.run(argv, cwd=image.files, env=image.env, check=True, capture_output=True)
+    # `ln -s` in the Dockerfile would fail if the command had created .parley.
+    assert set(image.files.iterdir()) - before == {image.files / "staticfiles"}
+    assert not Path(image.env["PARLEY_HOME"]).exists()
+
+
 @pytest.mark.thorough
 def test_image_alone_replies_and_keeps_its_data(image: Container) -> None:
     """tests/acceptance/test_run.py shows that the next start reads it."""

@@ -1,7 +1,9 @@
-"""Static files have versioned URLs and are compressed; the page has the operator's branding."""
+"""Static files have versioned URLs and are compressed beforehand; the page has the branding."""
 
 import gzip
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,9 +37,18 @@ def branded_url(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
         web.ensure_stopped()
 
 
-def get(url: str, encoding: str = "identity", method: str = "GET") -> requests.Response:
+@pytest.fixture(scope="module", autouse=True)
+def compressed_files(stack: Stack) -> None:
+    """Compress the static files, as `make run` and the image do."""
+    argv = [sys.executable, "manage.py", "compressstatic"]
+    subprocess.run(argv, env=stack.env, check=True, capture_output=True)
+
+
+def get(
+    url: str, encoding: str = "identity", method: str = "GET", etag: str = ""
+) -> requests.Response:
     """Return the response with its body as it was sent."""
-    headers = {"Accept-Encoding": encoding}
+    headers = {"Accept-Encoding": encoding, "If-None-Match": etag}
     response = requests.request(method, url, headers=headers, stream=True, timeout=10)
     response._content = response.raw.read(decode_content=False)
     return response
@@ -68,6 +79,28 @@ def test_files_are_compressed_and_cached_until_they_change(stack: Stack) -> None
     font = get(f"{url}/static/{version}/chat/vendor/fonts/KaTeX_Main-Regular.woff2", "br, gzip")
     assert font.headers["Content-Type"] == "font/woff2"
     assert "Content-Encoding" not in font.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/embed", "/embed/parley-chat.js"])
+def test_pages_and_element_are_compressed_and_revalidated(stack: Stack, path: str) -> None:
+    url = stack.web().url + path
+    plain, brotlied, gzipped = (get(url, encoding) for encoding in ("", "gzip, br", "gzip"))
+    assert brotli.decompress(brotlied.content) == plain.content
+    assert gzip.decompress(gzipped.content) == plain.content
+    assert brotlied.headers["Cache-Control"] == "no-cache"
+    again = get(url, "gzip, br", etag=brotlied.headers["ETag"])
+    assert (again.status_code, again.content) == (304, b"")
+    # A browser replaces the headers that it has stored with these.
+    for name in ("Content-Security-Policy", "Referrer-Policy", "Vary"):
+        assert again.headers[name] == plain.headers[name]
+
+
+def test_element_is_small_and_for_pages_of_all_origins(stack: Stack) -> None:
+    script = get(f"{stack.web().url}/embed/parley-chat.js", "gzip")
+    assert len(script.content) < 15 * 1024
+    assert script.headers["Access-Control-Allow-Origin"] == "*"
+    assert script.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert script.headers["Content-Type"] == "text/javascript; charset=utf-8"
 
 
 def test_page_of_another_version_gets_files_that_are_not_cached(stack: Stack) -> None:

@@ -91,8 +91,17 @@ class Command(BaseCommand):
 def _supervise(stages: list[Stage], port: int) -> int:
     log = LogOutput()
     call_command("migrate", verbosity=0)
+    _compress_static_files(log)
     # Creates the account and shows its password, which a start that fails would lose.
     return Supervisor(log).run(stages, lambda: log.write(_ready_message(port, stages)))
+
+
+def _compress_static_files(log: LogOutput) -> None:
+    """Compress what has changed since the last start: 3 s if that is everything."""
+    try:
+        call_command("compressstatic", verbosity=0)
+    except CommandError as error:  # a read-only directory
+        log.write(f"Static files are sent without compression: {error}")
 
 
 def _parse_port(text: str) -> int:
