@@ -18,7 +18,7 @@ from chat.conversation import session_search
 from chat.settings import chat_settings
 from chat.store import keys
 from chat.store.client import execute_command, execute_commands
-from chat.store.session_filter import SessionFilter
+from chat.store.search.session_filter import SessionFilter
 from tests.harness.stack import Stack, port_of
 from tests.integration.api.client import APIClient
 from tests.integration.server.attacks import HealthyClient

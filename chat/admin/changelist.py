@@ -22,7 +22,7 @@ from chat.admin.filters import (
 )
 from chat.admin.form_filters import DateFilter, OpenerFilter
 from chat.admin.models import Session
-from chat.store.search import MAX_NEWEST
+from chat.store.search.query import MAX_NEWEST
 
 # Characters of an id: `ses_` and enough digits to tell 100,000 sessions apart.
 SHORT_ID = 12

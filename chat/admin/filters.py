@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chat.conversation import llms
 from chat.domain.errors import ParleyError, TurnFailed
-from chat.store.session_filter import ANY
+from chat.store.search.session_filter import ANY
 
 PERIODS = {
     "5m": ("Within 5 minutes", timedelta(minutes=5)),

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from chat.conversation import tokens
 from chat.store import listing, session_rows
-from chat.store import search as store_search
-from chat.store.search import SearchResult
-from chat.store.session_filter import SessionFilter
+from chat.store.search import query
+from chat.store.search.query import SearchResult
+from chat.store.search.session_filter import SessionFilter
 from chat.store.session_rows import SessionRow
 
 __all__ = ["SearchPage", "SessionFilter", "get_many", "search"]
@@ -29,7 +29,7 @@ class SearchPage:
         Raises:
             StoreUnavailable
         """
-        ids = store_search.page(self.session_filter, self.result, offset=offset, limit=limit)
+        ids = query.page(self.session_filter, self.result, offset=offset, limit=limit)
         return get_many(ids)
 
 
@@ -41,7 +41,7 @@ def search(
 ) -> SearchPage:
     """Search all sessions, or the given ones. A text that is a whole id selects that session.
 
-    is_far: see `chat.store.search.search`.
+    is_far: see `chat.store.search.query.search`.
 
     Raises:
         StoreUnavailable
@@ -49,7 +49,7 @@ def search(
     ids = [session_filter.text] if session_ids is None else session_ids
     summaries = listing.summaries(_valid_ids(ids))
     if session_ids is None and not summaries:
-        return SearchPage(session_filter, store_search.search(session_filter, is_far=is_far))
+        return SearchPage(session_filter, query.search(session_filter, is_far=is_far))
     matches = (summary for summary in summaries if session_filter.matches(summary))
     return SearchPage(session_filter, SearchResult.from_summaries(matches))
 

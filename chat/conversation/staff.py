@@ -15,9 +15,9 @@ from chat.domain.errors import SessionExpired, SessionNotFound
 from chat.domain.ids import message_number
 from chat.settings import chat_settings
 from chat.store import admin, listing, session_rows
-from chat.store import reindex as search_index
 from chat.store.listing import ANY_TIME, TimeRange
 from chat.store.message_json import json_escape
+from chat.store.search import reindex as search_index
 from chat.store.session_rows import SessionRow
 
 REDACTED = "[redacted]"

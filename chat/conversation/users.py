@@ -7,7 +7,7 @@ from chat.domain import Principal
 from chat.domain.errors import InvalidRequest
 from chat.store import audit, users
 from chat.store.listing import SessionSummary
-from chat.store.session_filter import normalize_name
+from chat.store.search.session_filter import normalize_name
 from chat.store.users import Position, UserSessions
 
 __all__ = ["Position", "SessionSummary", "UserSessions", "erase", "list_sessions"]

@@ -19,7 +19,7 @@ from chat.store.message_json import json_escape, parts_json
 from chat.store.rate_limit import change_rate
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, call_with_delivery_keys, script_call
-from chat.store.session_filter import normalize_name
+from chat.store.search.session_filter import normalize_name
 
 T = TypeVar("T")
 

@@ -20,8 +20,9 @@ from chat.conversation import session_search, staff
 from chat.conversation.session_search import SessionFilter
 from chat.domain import Caller
 from chat.settings import chat_settings
-from chat.store import due, keys, listing, reindex, sessions
+from chat.store import due, keys, listing, sessions
 from chat.store.listing import TimeRange
+from chat.store.search import reindex
 from tests.harness.redis_cluster import needs_one_server, require_one_server
 from tests.integration.admin.costs import redis_commands, round_trips
 from tests.integration.admin.sessions import LIST, open_session, post_message, session_path

@@ -11,8 +11,9 @@ from redis import Redis
 from chat.conversation import session_search
 from chat.conversation.session_search import SessionFilter
 from chat.domain.bans import Subject
-from chat.store import keys, search, session_scan
+from chat.store import keys
 from chat.store.listing import TimeRange
+from chat.store.search import query, scan
 
 COUNT = 500
 # ms
@@ -164,13 +165,13 @@ def stored(
 
 
 @pytest.mark.parametrize(
-    "page_size", [160, pytest.param(session_scan.PAGE_SIZE, marks=pytest.mark.thorough)]
+    "page_size", [160, pytest.param(scan.PAGE_SIZE, marks=pytest.mark.thorough)]
 )
 def test_every_page_is_exact(
     stored: list[Stored], page_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Small pages make each scan take many steps.
-    monkeypatch.setattr(session_scan, "PAGE_SIZE", page_size)
+    monkeypatch.setattr(scan, "PAGE_SIZE", page_size)
     for name, (session_filter, is_match) in FILTERS.items():
         check_pages(name, session_filter, [each for each in stored if is_match(each)])
 
@@ -189,7 +190,7 @@ def test_pages_within_a_time_range_are_exact(stored: list[Stored]) -> None:
 def check_pages(name: str, session_filter: SessionFilter, expected: list[Stored]) -> None:
     """Compare the first two pages, a far one and the last one."""
     for offset in (0, 50, 150, max(0, len(expected) - 20)):
-        found = session_search.search(session_filter, is_far=offset > search.MAX_NEWEST)
+        found = session_search.search(session_filter, is_far=offset > query.MAX_NEWEST)
         assert len(found) == len(expected), name
         ids = [row.id for row in found.page(offset=offset, limit=50)]
         assert ids == [each.id for each in expected[offset : offset + 50]], (name, offset)
@@ -199,5 +200,5 @@ def check_pages(name: str, session_filter: SessionFilter, expected: list[Stored]
 def test_opener_of_all_sessions_needs_no_scan() -> None:
     """Its pages are those of the list of all sessions."""
     for name in ("a tenant of all", "a network of all"):
-        assert search.search(FILTERS[name][0], is_far=True).is_everything
-    assert not search.search(FILTERS["a key of half"][0], is_far=True).is_everything
+        assert query.search(FILTERS[name][0], is_far=True).is_everything
+    assert not query.search(FILTERS["a key of half"][0], is_far=True).is_everything

@@ -13,7 +13,7 @@ from chat.domain import Caller, Identity
 from chat.domain.bans import Ban
 from chat.store import bans, openers, sessions
 from chat.store.bans import ban_copy
-from chat.store.session_filter import SessionFilter
+from chat.store.search.session_filter import SessionFilter
 from tests.integration.store import steps
 
 NETWORK = subjects.from_address("203.0.113.0/25")

@@ -10,7 +10,7 @@ from chat.store.calls import execute_all
 from chat.store.client import execute_commands
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, read_script
-from chat.store.session_filter import SessionFilter
+from chat.store.search.session_filter import SessionFilter
 
 # Sessions per round trip: a few ms in Redis, and less than Lua can unpack (8,000).
 PAGE_SIZE = 7000

@@ -10,7 +10,7 @@ from chat.store.calls import execute_all
 from chat.store.client import execute_command
 from chat.store.listing import SessionSummary
 from chat.store.scripts import ScriptCall, script_call
-from chat.store.session_filter import normalize_name
+from chat.store.search.session_filter import normalize_name
 
 # Sessions per round trip.
 BATCH_SIZE = 500

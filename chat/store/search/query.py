@@ -1,7 +1,4 @@
-"""Search for sessions by status, model, name and opener.
-
-No index is ordered by these, so a search scans all partitions, page by page. Each page blocks Redis
-for a few ms; other commands run between two pages.
+"""Queries: the number of matches, the newest of them, and pages of them.
 
 Sessions of one model and idle sessions are counted without a scan, and their newest are found soon.
 Within a time range they are counted by a scan of the sessions outside it, if these are fewer. A
@@ -21,8 +18,7 @@ from chat.store import keys, listing, openers
 from chat.store.calls import execute_all
 from chat.store.listing import SessionSummary, TimeRange
 from chat.store.scripts import ScriptCall, read_script
-from chat.store.session_filter import SessionFilter
-from chat.store.session_scan import (
+from chat.store.search.scan import (
     NO_LIMIT,
     Page,
     count_labels,
@@ -31,6 +27,7 @@ from chat.store.session_scan import (
     partitions_of,
     scan,
 )
+from chat.store.search.session_filter import SessionFilter
 
 # Matches that a search finds by one scan: two pages of the admin's list.
 MAX_NEWEST = 100
