@@ -142,7 +142,7 @@ class ChatSettings:
     DRAIN_TIMEOUT: NonNegative[float] = 20.0
     # Failing sessions after which a model's circuit opens, if no call succeeded in between.
     CIRCUIT_FAILURE_THRESHOLD: int = 5
-    # Seconds that a circuit stays open before one call probes the model.
+    # Seconds that a circuit stays open before a few calls test the model.
     CIRCUIT_RESET_TIMEOUT: float = 5.0
     # Maximum seconds for which the Retry-After of one model call blocks other calls to the model.
     MAX_RETRY_AFTER: float = 60.0

@@ -137,7 +137,7 @@ def limiter_status(limiter: LimiterState) -> str:
         reason = OPEN_REASONS[WaitReason(limiter.reason)]
         blocked_for = format_seconds(limiter.blocked_for)
         return f"open{since}: calls blocked for another {blocked_for} ({reason})"
-    return f"half-open{since}: a few calls probe the model" if limiter.is_half_open else "closed"
+    return f"half-open{since}: a few calls test the model" if limiter.is_half_open else "closed"
 
 
 def party_status(party: PartyState) -> str:

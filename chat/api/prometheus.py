@@ -179,11 +179,13 @@ def _limiter_counters(limiters: Sequence[LimiterState]) -> Iterator[Metric]:
     waits = SummaryMetricFamily(
         "parley_model_wait_seconds", "Waits of turns for the model.", labels=["model", "class"]
     )
-    probes = CounterMetricFamily(
-        "parley_model_probes", "Calls that tested a blocked model.", labels=["model", "result"]
+    trials = CounterMetricFamily(
+        "parley_model_trial_calls",
+        "Calls that tested whether a blocked model works again.",
+        labels=["model", "result"],
     )
     capped = CounterMetricFamily(
-        "parley_model_capped_holds",
+        "parley_model_capped_retry_afters",
         "Retry-Afters of the model beyond CHAT_MAX_RETRY_AFTER.",
         labels=["model"],
     )
@@ -193,6 +195,6 @@ def _limiter_counters(limiters: Sequence[LimiterState]) -> Iterator[Metric]:
             count, ms = counters[f"waits:{each}"], counters[f"waited_ms:{each}"]
             waits.add_metric([name, each], count_value=count, sum_value=ms / 1000)
         for result in CallResult:
-            probes.add_metric([name, result], counters[f"probes:{result}"])
-        capped.add_metric([name], counters["capped_holds"])
-    yield from (waits, probes, capped)
+            trials.add_metric([name, result], counters[f"trials:{result}"])
+        capped.add_metric([name], counters["capped_retry_afters"])
+    yield from (waits, trials, capped)

@@ -11,7 +11,7 @@ from chat.domain import Model
 from chat.domain.errors import UnknownModel
 from chat.providers.registry import provider_for
 from chat.settings import chat_settings
-from chat.store import limits
+from chat.store import limiter
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def unblock(name: str) -> None:
         UnknownModel: it is not configured.
         StoreUnavailable: Redis did not answer.
     """
-    for session_id in limits.unblock(get(name)):
+    for session_id in limiter.unblock(get(name)):
         broker.wake_session(session_id)
     logger.info("Unblocked the model %s", name)
 

@@ -73,12 +73,12 @@ class SessionKeys(NamedTuple):
 class LimiterKeys(NamedTuple):
     """KEYS of the scripts that act on a model's limiter; expire while unused.
 
-    `lua/lib/limiter.lua` describes them.
+    `lua/lib/limiter/keys.lua` describes them.
     """
 
     # hash: rates, and the parties that called last.
     limiter: str
-    # hash: circuits of the model and its parties, and holds by a Retry-After.
+    # hash: circuits of the model and its parties, and what a Retry-After blocks.
     health: str
     # zset: caller with a slot -> ms at which its lease ends.
     slots: str

@@ -21,8 +21,8 @@ COMMANDS = 6
 COUNTERS = (
     *(f"waits:{each}" for each in CLASSES),
     *(f"waited_ms:{each}" for each in CLASSES),
-    *(f"probes:{result}" for result in CallResult),
-    "capped_holds",
+    *(f"trials:{result}" for result in CallResult),
+    "capped_retry_afters",
 )
 
 
@@ -35,8 +35,8 @@ class PartyState:
     calls_in_flight: int
     # Calls to which the model has sent nothing yet.
     silent_calls: int
-    # At most so many calls may be silent while other parties are active; 0 for no limit.
-    bound: int
+    # The most silent calls that it may have while other parties are active; 0 for no limit.
+    max_silent_calls: int
     # Seconds for which its calls are blocked, and why, a `WaitReason`; empty if they are not.
     blocked_for: float
     reason: str
@@ -55,7 +55,7 @@ class LimiterState:
     blocked_since: float
     # Sessions with failed calls since the last success, up to the number that opens the circuit.
     failures: int
-    # The next calls are probes, or they are in flight: they decide whether the circuit closes.
+    # Trials are next or in flight: they decide whether the circuit closes.
     is_half_open: bool
     # Slots in use; 0 for a model without a concurrency limit.
     calls_in_flight: int
@@ -164,7 +164,7 @@ def _party(
         party=unquote(party),
         calls_in_flight=held,
         silent_calls=silent,
-        bound=max(1, half // 2 ** int(health.get("halvings", 0))) if half else 0,
+        max_silent_calls=max(1, half // 2 ** int(health.get("halvings", 0))) if half else 0,
         blocked_for=blocked_for,
         reason=reason,
     )
@@ -176,8 +176,10 @@ def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 def _blocked(health: Mapping[str, Any], now: float) -> tuple[float, str]:
     """Return the seconds for which calls are blocked, and why."""
-    open_ms, hold_ms = (max(0, health.get(each, 0) - now) for each in ("open_until", "hold_until"))
-    if not open_ms and not hold_ms:
+    ends = ("open_until", "retry_after_until")
+    open_ms, retry_after_ms = (max(0, health.get(each, 0) - now) for each in ends)
+    if not open_ms and not retry_after_ms:
         return 0.0, ""
-    reason = WaitReason.CIRCUIT if open_ms >= hold_ms else health["hold_reason"]
-    return max(open_ms, hold_ms) / 1000, reason
+    is_open = open_ms >= retry_after_ms
+    reason = WaitReason.CIRCUIT if is_open else health["retry_after_reason"]
+    return max(open_ms, retry_after_ms) / 1000, reason

@@ -9,7 +9,7 @@ from chat.store import keys
 from chat.store.calls import run, send_all
 from chat.store.client import execute_commands
 from chat.store.clock import Step
-from chat.store.limits import shift_call
+from chat.store.limiter import shift_call
 from chat.store.routing import Arg
 from chat.store.scripts import (
     ScriptCall,

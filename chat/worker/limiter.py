@@ -14,8 +14,8 @@ from time import monotonic
 from chat.conversation import llms
 from chat.domain import CallResult, LimiterDelay, Model, ModelCaller, StopCause, WaitReason
 from chat.domain.errors import ModelLoading, ModelRateLimited, ProviderError, StoreUnavailable
-from chat.store import limits
-from chat.store.limits import CallEnd, HeldCall
+from chat.store import limiter
+from chat.store.limiter import CallEnd, CallInFlight
 from chat.worker.retry_policy import WAIT_REASONS
 from chat.worker.wake_ups import wake_ups
 from chat.worker.worker_shares import WorkerShares
@@ -115,7 +115,7 @@ class ModelLimiter:
     async def acquire(
         self, model: Model, caller: ModelCaller, *, tokens: int, max_wait: float
     ) -> LimiterDelay | None:
-        """Acquire the right to call the model; see `chat.store.limits.acquire`.
+        """Acquire the right to call the model; see `chat.store.limiter.acquire`.
 
         The caller holds a slot afterwards, even of a model without limits.
         """
@@ -137,7 +137,9 @@ class ModelLimiter:
     ) -> LimiterDelay | None:
         if not self._is_limited(model):
             return None
-        delay, woken = await limits.acquire.on_loop(model, caller, tokens=tokens, max_wait=max_wait)
+        delay, woken = await limiter.acquire.on_loop(
+            model, caller, tokens=tokens, max_wait=max_wait
+        )
         if delay is not None:
             self._contended = self._contended | {model.name}
         _wake(woken)
@@ -162,7 +164,7 @@ class ModelLimiter:
         if limited:
             await self._update(
                 ", ".join(model.name for model in limited),
-                limits.leave_queue.on_loop(limited, session_id),
+                limiter.leave_queue.on_loop(limited, session_id),
             )
 
     async def record_success(self, model: Model, slot: HeldSlot) -> None:
@@ -175,7 +177,7 @@ class ModelLimiter:
         slot.is_silent = False
         self._calls[model.name].last_success = monotonic()
         if model.name in self._degraded | self._contended:
-            await self._update(model.name, limits.record_success.on_loop(model, slot.caller))
+            await self._update(model.name, limiter.record_success.on_loop(model, slot.caller))
 
     async def refresh(self) -> None:
         """Fetch the degraded models, and extend the leases of the slots held here.
@@ -186,19 +188,19 @@ class ModelLimiter:
             StoreUnavailable: Redis did not answer.
         """
         models = llms.all_models()
-        self._degraded = await limits.degraded.on_loop(models)
+        self._degraded = await limiter.degraded.on_loop(models)
         calls = [
             (model, self._held_calls(name))
             for name, model in models.items()
             if self._is_limited(model)
         ]
         if calls:
-            self._contended, woken = await limits.refresh_slots.on_loop(calls)
+            self._contended, woken = await limiter.refresh_slots.on_loop(calls)
             _wake(woken)
 
-    def _held_calls(self, name: str) -> list[HeldCall]:
+    def _held_calls(self, name: str) -> list[CallInFlight]:
         return [
-            HeldCall(caller=slot.caller, is_silent=slot.is_silent)
+            CallInFlight(caller=slot.caller, is_silent=slot.is_silent)
             for slot in self._calls[name].slots.values()
         ]
 
@@ -216,7 +218,7 @@ class ModelLimiter:
             calls.last_success = monotonic()
         self._end_share(model, slot.caller)
         if self._is_limited(model):
-            await self._update(model.name, limits.release.on_loop(model, slot.caller, end))
+            await self._update(model.name, limiter.release.on_loop(model, slot.caller, end))
 
     def _end_share(self, model: Model, caller: ModelCaller) -> None:
         if not model.concurrency:

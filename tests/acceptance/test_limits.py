@@ -138,36 +138,36 @@ def test_half_open_circuit_allows_one_call_until_it_answers(
     deployment = build_deployment(
         circuit_failure_threshold=2, circuit_reset_timeout=0.5, max_attempts=1, sweep_interval=0.3
     ).start()
-    *unlucky, prober, other = deployment.clients(4)
+    *unlucky, tester, other = deployment.clients(4)
     for client in unlucky:
         client.wait_for_reply(client.post("Hello [[fault:500]]"), "failed")
-    probe = prober.post(f"Hello [[fault:endless rate=20 latency={LEASE_TTL + 1.5}]]")
-    deployment.wait_for_call(probe)
+    trial = tester.post(f"Hello [[fault:endless rate=20 latency={LEASE_TTL + 1.5}]]")
+    deployment.wait_for_call(trial)
     waiting = other.post("Hello")
     other.wait_for_reply(waiting, "completed")
-    assert prober.reply(probe)["status"] == "in_progress"
-    (endless,), (short,) = deployment.calls(probe.content), deployment.calls(waiting.content)
+    assert tester.reply(trial)["status"] == "in_progress"
+    (endless,), (short,) = deployment.calls(trial.content), deployment.calls(waiting.content)
     assert short["received_at"] >= endless["first_byte_at"]
-    prober.cancel(probe)
+    tester.cancel(trial)
 
 
 @pytest.mark.thorough
-def test_killed_probe_blocks_calls_only_for_its_lease(
+def test_killed_trial_blocks_calls_only_for_its_lease(
     build_deployment: Callable[..., Deployment],
 ) -> None:
     deployment = build_deployment(
         circuit_failure_threshold=2, circuit_reset_timeout=0.5, max_attempts=1, sweep_interval=0.3
     ).start()
-    *unlucky, prober, other = deployment.clients(4)
+    *unlucky, tester, other = deployment.clients(4)
     for client in unlucky:
         client.wait_for_reply(client.post("Hello [[fault:500]]"), "failed")
-    probe = prober.post("Hello [[fault:hang]]")
-    deployment.wait_for_call(probe)
+    trial = tester.post("Hello [[fault:hang]]")
+    deployment.wait_for_call(trial)
     deployment.worker.kill()
-    deployment.history.faults[probe.content] = 1
+    deployment.history.faults[trial.content] = 1
     waiting = other.post("Hello")
     deployment.worker.start()
-    prober.wait_for_reply(probe, "failed")
+    tester.wait_for_reply(trial, "failed")
     assert other.wait_for_reply(waiting, "completed")["attempt"] == 1
 
 

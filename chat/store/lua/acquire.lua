@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Acquire a slot for a call to a model, or return when to try again.
--- include: calls
+-- include: limiter/calls
 --
--- KEYS       see lib/limiter.lua
--- ARGV[1]    see lib/limiter.lua
+-- KEYS       see lib/limiter/keys.lua
+-- ARGV[1]    see lib/limiter/keys.lua
 -- ARGV[2]    caller
 -- ARGV[3]    tokens of the call, estimated
 -- ARGV[4]    ms after which a call that waits for a slot tries again
@@ -26,7 +26,7 @@ local ticket, promised_tokens, joined_at = place_of(session)
 local lease_until = tonumber(redis.call('ZSCORE', SLOTS, CALLER) or 0)
 
 local function accept(woken)
-  if MAX_CALLS > 0 then hold_slot(CALLER, limits.lease) else redis.call('ZREM', SLOTS, CALLER) end
+  if MAX_CALLS > 0 then lease_slot(CALLER, limits.lease) else redis.call('ZREM', SLOTS, CALLER) end
   if joined_at then
     redis.call('HDEL', PLACES, session)
     redis.call('ZREM', WAITERS, session)

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Renew the slots of running calls, and give those of dead workers and missing waiters to others.
--- include: forget
+-- include: limiter/forget
 --
--- KEYS       see lib/limiter.lua
--- ARGV[1]    see lib/limiter.lua
+-- KEYS       see lib/limiter/keys.lua
+-- ARGV[1]    see lib/limiter/keys.lua
 -- ARGV[2...] "1 caller" for each call to which the model has sent something, "0 caller" for the others
 --
 -- Replies: is_contended session_id...
@@ -16,7 +16,7 @@ for i = 2, #ARGV do
   if lease_until and (lease_until > now or
       redis.call('ZCOUNT', SLOTS, '(' .. now, '+inf') < MAX_CALLS) then
     charge(nodes_of(caller), math.max(0, now - lease_until + limits.lease))
-    hold_slot(caller, limits.lease, has_output)
+    lease_slot(caller, limits.lease, has_output)
   end
 end
 forget_missing_waiters()

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Release the slot of a call to a model, and record the result of the call.
--- include: calls
+-- include: limiter/calls
 --
--- KEYS       see lib/limiter.lua
--- ARGV[1]    see lib/limiter.lua
+-- KEYS       see lib/limiter/keys.lua
+-- ARGV[1]    see lib/limiter/keys.lua
 -- ARGV[2]    caller
 -- ARGV[3]    result: ok, failed, retry_after (the vendor blocks calls) or neutral
 -- ARGV[4]    ms for which the vendor blocks calls after retry_after
@@ -26,18 +26,18 @@ if RESULT == 'failed' or RESULT == 'retry_after' then
   record_active('parties', nodes[2])
   redis.call('HSET', LIMITER, 'active', cjson.encode(active))
 end
-count_probe(nodes[2], session, RESULT)
+count_trial(nodes[2], session, RESULT)
 if RESULT == 'ok' then
   record_success(nodes, session)
 elseif RESULT == 'retry_after' then
   local ms = tonumber(ARGV[4])
-  if ms > limits.max_hold then count('capped_holds', 1) end
-  record_retry_after(nodes[2], session, math.min(ms, limits.max_hold), ARGV[5])
+  if ms > limits.max_retry_after then count('capped_retry_afters', 1) end
+  record_retry_after(nodes[2], session, math.min(ms, limits.max_retry_after), ARGV[5])
 elseif RESULT == 'failed' then
   local seen = tonumber(ARGV[7])
   local last_success = math.max(tonumber(state.last_success or 0), seen >= 0 and now - seen or 0)
   record_failure(nodes, session, now - ARGV[6], last_success)
 end
-end_probe(nodes[2], session)
+end_trial(nodes[2], session)
 if state.degraded then keep_alive() end
 return call_waiters()

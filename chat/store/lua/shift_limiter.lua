@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Correct the times of a model's limiter after the clock has stepped, except those of its rates:
 -- lib/rate.lua corrects them itself.
--- include: health shift
+-- include: limiter/health shift
 --
--- KEYS       see lib/limiter.lua
--- ARGV[1]    see lib/limiter.lua
+-- KEYS       see lib/limiter/keys.lua
+-- ARGV[1]    see lib/limiter/keys.lua
 -- ARGV[2-3]  step and since, see lib/shift.lua
 --
 -- Replies:
@@ -16,11 +16,11 @@ end
 local found = redis.call('HGETALL', HEALTH)
 for i = 1, #found, 2 do
   local health = cjson.decode(found[i + 1])
-  for _, name in ipairs({ 'failed_at', 'open_until', 'hold_until', 'next_probe_at',
+  for _, name in ipairs({ 'failed_at', 'open_until', 'retry_after_until', 'next_trial_at',
     'reported_until', 'blocked_at' }) do
     if health[name] then health[name] = shift(health[name]) end
   end
-  for _, probe in pairs(health.probes or {}) do probe.ends_at = shift(probe.ends_at) end
+  for _, trial in pairs(health.trials or {}) do trial.ends_at = shift(trial.ends_at) end
   save_health(found[i], health)
 end
 for _, key in ipairs({ SLOTS, WAITERS }) do

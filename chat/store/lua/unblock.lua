@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Allow calls to a model at once: forget its Retry-After and failures, and those of its parties.
--- include: calls
+-- include: limiter/calls
 --
--- KEYS       see lib/limiter.lua
--- ARGV[1]    see lib/limiter.lua
+-- KEYS       see lib/limiter/keys.lua
+-- ARGV[1]    see lib/limiter/keys.lua
 --
 -- Replies: session_id...   the waiters that may call now
 redis.call('UNLINK', HEALTH)

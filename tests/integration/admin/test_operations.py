@@ -26,7 +26,7 @@ from chat.domain.budgets import (
 )
 from chat.domain.prices import Price
 from chat.settings import chat_settings
-from chat.store import budgets, keys, limits, workers
+from chat.store import budgets, keys, limiter, workers
 from chat.store.client import client as store_client
 from chat.store.metrics import MINUTES
 from tests.harness.ports import free_port
@@ -82,7 +82,7 @@ def test_a_command_unblocks_a_model() -> None:
     model = llms.get("default")
     limiter_steps.release(model, "a", CallResult.RETRY_AFTER, retry_after=50)
     call_command("unblock", "default")
-    assert limits.degraded(["default"]) == set()
+    assert limiter.degraded(["default"]) == set()
     with pytest.raises(CommandError, match="Unknown model"):
         call_command("unblock", "no such model")
 

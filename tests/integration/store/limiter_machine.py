@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chat.domain import CallResult, Model, ModelCaller
-from chat.store import keys, limits
-from chat.store.limits import CallEnd, HeldCall
+from chat.store import keys, limiter
+from chat.store.limiter import CallEnd, CallInFlight
 from tests.integration.store.virtual_clock import VirtualClock
 
 # Seconds.
@@ -59,7 +59,7 @@ class LimiterMachine(RuleBasedStateMachine):
         caller = CALLERS[pick]
         if caller in self.running:
             return
-        delay, _ = limits.acquire(self.model, caller, tokens=1)
+        delay, _ = limiter.acquire(self.model, caller, tokens=1)
         if delay is None:
             now = self.clock.now
             self.running[caller] = RunningCall(worker, now, now)
@@ -70,18 +70,20 @@ class LimiterMachine(RuleBasedStateMachine):
         caller = list(self.running)[pick % len(self.running)]
         call = self.running.pop(caller)
         duration = self.clock.now - call.began_at
-        limits.release(self.model, caller, CallEnd(result=result, duration=duration, retry_after=3))
+        limiter.release(
+            self.model, caller, CallEnd(result=result, duration=duration, retry_after=3)
+        )
 
     @precondition(lambda self: self.running)
     @rule(pick=PICKS)
     def answer(self, pick: int) -> None:
         caller = list(self.running)[pick % len(self.running)]
         self.running[caller].is_silent = False
-        limits.record_success(self.model, caller)
+        limiter.record_success(self.model, caller)
 
     @rule(pick=PICKS)
     def leave(self, pick: int) -> None:
-        limits.leave_queue([self.model], CALLERS[pick].session_id)
+        limiter.leave_queue([self.model], CALLERS[pick].session_id)
 
     @rule(seconds=st.sampled_from([0.1, 0.5, 1, 2.1, 3, 9, 12, 70, 700]))
     def pass_time(self, seconds: float) -> None:
@@ -95,8 +97,8 @@ class LimiterMachine(RuleBasedStateMachine):
     @rule(worker=WORKERS)
     def refresh(self, worker: int) -> None:
         own = {caller: call for caller, call in self.running.items() if call.worker == worker}
-        held = [HeldCall(caller=c, is_silent=call.is_silent) for c, call in own.items()]
-        limits.refresh_slots([(self.model, held)])
+        held = [CallInFlight(caller=c, is_silent=call.is_silent) for c, call in own.items()]
+        limiter.refresh_slots([(self.model, held)])
         valid = self.valid_slots()
         for caller, call in own.items():
             if name(caller) in valid:
@@ -175,7 +177,7 @@ class LimiterMachine(RuleBasedStateMachine):
         nodes = [party_class, f"{party_class} {party}", f"{party_class} {party} {owner}"]
         for node in ("model", nodes[1]):
             state = health.get(node, {})
-            until = max(state.get("open_until", 0), state.get("hold_until", 0))
+            until = max(state.get("open_until", 0), state.get("retry_after_until", 0))
             if until > 1000 * self.clock.now or "opened" in state:
                 return True
         silent = Counter(
@@ -201,10 +203,10 @@ class LimiterMachine(RuleBasedStateMachine):
         if not hasattr(self, "running"):
             return
         for caller in list(self.running):
-            limits.release(self.model, caller, CallEnd(result=CallResult.OK))
+            limiter.release(self.model, caller, CallEnd(result=CallResult.OK))
         for _ in range(2):
             self.pass_time(61 + WAITER_TTL)
-            limits.refresh_slots([(self.model, [])])
+            limiter.refresh_slots([(self.model, [])])
         for key in (self.keys.slots, *self.keys[3:]):
             assert not self.redis.exists(key), key
 

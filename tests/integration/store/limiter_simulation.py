@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chat.domain import CallResult, Model, ModelCaller
-from chat.store import limits
-from chat.store.limits import CallEnd, HeldCall
+from chat.store import limiter
+from chat.store.limiter import CallEnd, CallInFlight
 from tests.integration.store.virtual_clock import VirtualClock
 
 # Seconds.
@@ -97,7 +97,7 @@ class Simulation:
         if session.began_at is not None or not session.turns or number != session.tries:
             return
         session.tries += 1
-        delay, woken = limits.acquire(self.model, session.caller, tokens=1)
+        delay, woken = limiter.acquire(self.model, session.caller, tokens=1)
         self._wake(woken)
         if delay is not None:
             latest = session.tries
@@ -112,7 +112,7 @@ class Simulation:
 
     def _speak(self, session: Session) -> None:
         session.is_silent = False
-        self._wake(limits.record_success(self.model, session.caller))
+        self._wake(limiter.record_success(self.model, session.caller))
 
     def _end(self, session: Session, call: Call) -> None:
         assert session.began_at is not None
@@ -121,17 +121,17 @@ class Simulation:
         self.calls[session.caller.party] += 1
         session.began_at = None
         end = CallEnd(result=call.result, duration=duration)
-        self._wake(limits.release(self.model, session.caller, end))
+        self._wake(limiter.release(self.model, session.caller, end))
         if session.turns:
             self._try(session, session.tries)
 
     def _refresh(self) -> None:
         held = [
-            HeldCall(caller=each.caller, is_silent=each.is_silent)
+            CallInFlight(caller=each.caller, is_silent=each.is_silent)
             for each in self._sessions.values()
             if each.began_at is not None
         ]
-        _, woken = limits.refresh_slots([(self.model, held)])
+        _, woken = limiter.refresh_slots([(self.model, held)])
         self._wake(woken)
         self._at(REFRESH, self._refresh)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from chat.domain import CallResult, LimiterDelay, Model, ModelCaller
-from chat.store import limits
-from chat.store.limits import CallEnd, HeldCall
+from chat.store import limiter
+from chat.store.limiter import CallEnd, CallInFlight
 
 
 def caller(model: Model, session_id: str, party: str = "") -> ModelCaller:
@@ -27,7 +27,7 @@ def try_acquire(
     model: Model, session_id: str, *, party: str = "", **options: Any
 ) -> tuple[LimiterDelay | None, list[str]]:
     """Return the delay, and the sessions to wake."""
-    return limits.acquire(model, caller(model, session_id, party), **{"tokens": 1, **options})
+    return limiter.acquire(model, caller(model, session_id, party), **{"tokens": 1, **options})
 
 
 def acquired(model: Model, session_id: str, tokens: int = 1, *, party: str = "") -> bool:
@@ -38,15 +38,15 @@ def release(
     model: Model, session_id: str, result: CallResult, *, party: str = "", **details: Any
 ) -> list[str]:
     end = CallEnd(result=result, **details)
-    return limits.release(model, caller(model, session_id, party), end)
+    return limiter.release(model, caller(model, session_id, party), end)
 
 
 def succeed(model: Model, session_id: str, party: str = "") -> list[str]:
     """Record that the model has started to answer."""
-    return limits.record_success(model, caller(model, session_id, party))
+    return limiter.record_success(model, caller(model, session_id, party))
 
 
 def refresh(model: Model, session_ids: Iterable[str] = (), *, is_silent: bool = False) -> list[str]:
     """Refresh the slots of these sessions; return the sessions to wake."""
-    held = [HeldCall(caller=caller(model, each), is_silent=is_silent) for each in session_ids]
-    return limits.refresh_slots([(model, held)])[1]
+    held = [CallInFlight(caller=caller(model, each), is_silent=is_silent) for each in session_ids]
+    return limiter.refresh_slots([(model, held)])[1]

@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from chat.domain import Caller, CallResult, Model, WaitReason
-from chat.store import limiter_states, limits
+from chat.store import limiter, limiter_states
 from tests.harness.wait import wait_until
 from tests.integration.store.limiter_steps import acquire, acquired, refresh, release, succeed
 
@@ -59,8 +59,8 @@ def test_leaving_the_queue_returns_the_next_waiter() -> None:
     assert not acquired(TWO_AT_ONCE, "c")
     assert not acquired(TWO_AT_ONCE, "d")
     assert release(TWO_AT_ONCE, "a", CallResult.OK) == ["c"]
-    assert limits.leave_queue([TWO_AT_ONCE], "nobody") == []
-    assert limits.leave_queue([TWO_AT_ONCE], "c") == ["d"]
+    assert limiter.leave_queue([TWO_AT_ONCE], "nobody") == []
+    assert limiter.leave_queue([TWO_AT_ONCE], "c") == ["d"]
     assert acquired(TWO_AT_ONCE, "d")
 
 
@@ -93,7 +93,7 @@ def test_leaving_the_queue_shortens_rate_limit_delays() -> None:
     limited = replace(FREE, requests_per_minute=10)
     assert acquired(limited, "a")
     waits = [acquire(limited, name) for name in ("b", "c")]
-    assert limits.leave_queue([limited], "b") == []  # a refresh wakes "c" in time
+    assert limiter.leave_queue([limited], "b") == []  # a refresh wakes "c" in time
     again = acquire(limited, "c")
     assert again
     assert waits[1]
@@ -104,7 +104,7 @@ def test_session_with_open_turn_keeps_its_place(caller: Caller) -> None:
     assert acquired(TWO_AT_ONCE, "a")
     assert acquired(TWO_AT_ONCE, "b")
     assert not acquired(TWO_AT_ONCE, caller.session_id)
-    assert limits.leave_queue([TWO_AT_ONCE], caller.session_id) == []
+    assert limiter.leave_queue([TWO_AT_ONCE], caller.session_id) == []
     assert release(TWO_AT_ONCE, "a", CallResult.OK) == [caller.session_id]
 
 
@@ -219,7 +219,7 @@ def test_retry_after_blocks_all_calls() -> None:
     assert wait
     assert wait.reason is WaitReason.RATE_LIMITED
     assert 0 < wait.seconds <= 0.4
-    assert limits.degraded(["m", "other"]) == {"m"}
+    assert limiter.degraded(["m", "other"]) == {"m"}
     wait_until(lambda: acquired(FREE, "b"))
 
 
@@ -231,13 +231,13 @@ def test_retry_after_blocks_others_for_a_limited_time() -> None:
 
 
 @pytest.mark.security("S45")
-def test_another_session_probes_a_blocked_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PROBE_INTERVAL_MS", 300)
+def test_another_session_tests_a_blocked_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter, "TRIAL_INTERVAL_MS", 300)
     release(FREE, "a", CallResult.RETRY_AFTER, retry_after=50)
     for session_id in "ab":
         assert not acquired(FREE, session_id)
     wait_until(lambda: acquired(FREE, "b"))
-    # One probe at a time, and never by the session that the vendor limits.
+    # One trial at a time, and never by the session that the vendor limits.
     assert not acquired(FREE, "c")
     wait = acquire(FREE, "a")
     assert wait
@@ -252,28 +252,28 @@ def test_staff_can_unblock_a_model() -> None:
         release(FREE, session_id, CallResult.FAILED)
     release(FREE, "a", CallResult.RETRY_AFTER, retry_after=50)
     assert not acquired(FREE, "d")
-    assert limits.unblock(FREE) == ["d"]
+    assert limiter.unblock(FREE) == ["d"]
     assert acquired(FREE, "d")
-    assert limits.degraded(["m"]) == set()
+    assert limiter.degraded(["m"]) == set()
 
 
 def test_failures_open_the_circuit_and_a_probe_closes_it() -> None:
     for session_id in "abc":
         assert acquired(FREE, session_id)
         release(FREE, session_id, CallResult.FAILED)
-    assert not acquired(FREE, "probe")
-    wait_until(lambda: acquired(FREE, "probe"))
+    assert not acquired(FREE, "trial")
+    wait_until(lambda: acquired(FREE, "trial"))
     assert not acquired(FREE, "e")
-    release(FREE, "probe", CallResult.OK)
+    release(FREE, "trial", CallResult.OK)
     assert acquired(FREE, "e")
-    assert limits.degraded(["m"]) == set()
+    assert limiter.degraded(["m"]) == set()
 
 
 def test_failed_probe_opens_the_circuit_again() -> None:
     for session_id in "abc":
         release(FREE, session_id, CallResult.FAILED)
-    wait_until(lambda: acquired(FREE, "probe"))
-    release(FREE, "probe", CallResult.FAILED)
+    wait_until(lambda: acquired(FREE, "trial"))
+    release(FREE, "trial", CallResult.FAILED)
     assert not acquired(FREE, "d")
 
 
@@ -293,11 +293,11 @@ def test_failures_of_one_session_open_no_circuit() -> None:
 def test_first_token_of_a_probe_closes_the_circuit() -> None:
     for session_id in "abc":
         release(FREE, session_id, CallResult.FAILED)
-    wait_until(lambda: acquired(FREE, "probe"))
+    wait_until(lambda: acquired(FREE, "trial"))
     assert not acquired(FREE, "d")
-    assert succeed(FREE, "probe") == ["d"]
+    assert succeed(FREE, "trial") == ["d"]
     assert acquired(FREE, "d")
-    assert limits.degraded(["m"]) == set()
+    assert limiter.degraded(["m"]) == set()
 
 
 def test_success_does_not_shorten_retry_after() -> None:
@@ -309,24 +309,24 @@ def test_success_does_not_shorten_retry_after() -> None:
 def test_probe_that_acquires_twice_is_still_the_probe() -> None:
     for session_id in "abc":
         release(FREE, session_id, CallResult.FAILED)
-    wait_until(lambda: acquired(FREE, "probe"))
-    assert acquired(FREE, "probe")
+    wait_until(lambda: acquired(FREE, "trial"))
+    assert acquired(FREE, "trial")
 
 
 def test_end_of_another_call_allows_no_second_probe() -> None:
     for session_id in "abc":
         release(FREE, session_id, CallResult.FAILED)
-    wait_until(lambda: acquired(FREE, "probe"))
+    wait_until(lambda: acquired(FREE, "trial"))
     release(FREE, "earlier", CallResult.NEUTRAL)
     assert not acquired(FREE, "d")
-    assert release(FREE, "probe", CallResult.NEUTRAL) == ["d"]
+    assert release(FREE, "trial", CallResult.NEUTRAL) == ["d"]
     assert acquired(FREE, "d")
 
 
 def test_right_of_a_probe_ends_before_its_call() -> None:
     for session_id in "abc":
         release(FREE, session_id, CallResult.FAILED)
-    wait_until(lambda: acquired(FREE, "probe"))
+    wait_until(lambda: acquired(FREE, "trial"))
     wait = acquire(FREE, "next")
     assert wait
     assert 9 < wait.seconds <= 10

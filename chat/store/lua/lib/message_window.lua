@@ -34,8 +34,8 @@ local function cut_latest_changes(messages, max_bytes)
 end
 
 -- Return the messages that changed after a seq (-1: all), newest first; the number at which the
--- window begins; and whether messages are left out, or would be with `is_probe`.
-local function changed_messages(from, last, after, max_bytes, is_probe)
+-- window begins; and whether messages are left out. stop_if_over: end at the first of these.
+local function changed_messages(from, last, after, max_bytes, stop_if_over)
   local batch = s.bytes > max_bytes and BATCH or math.max(1, last - from + 1)
   local messages, bytes, is_over = {}, 0, false
   each_newest_first(from, last, batch, function(number, json)
@@ -45,13 +45,13 @@ local function changed_messages(from, last, after, max_bytes, is_probe)
     json = render_message(number, json)
     bytes = bytes + #json
     is_over = bytes > max_bytes
-    if is_over and (is_probe or after < 0 and messages[1]) then
+    if is_over and (stop_if_over or after < 0 and messages[1]) then
       from = number + 1
       return true
     end
     messages[#messages + 1] = { number = number, changed_at = changed_at, json = json }
   end)
-  if not is_over or is_probe then return messages, from, is_over end
+  if not is_over or stop_if_over then return messages, from, is_over end
   return messages, from, after < 0 or cut_latest_changes(messages, max_bytes)
 end
 

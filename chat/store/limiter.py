@@ -2,11 +2,11 @@
 
 All workers share them. The circuit breaker is Michael Nygard's ("Release It!"). It opens when calls
 of several sessions failed and none succeeded in between. While it is open, all calls are blocked.
-Then it is half open: a few calls, the probes, decide whether it closes. Each party has a circuit;
+Then it is half-open: a few calls, the trials, decide whether it closes. Each party has a circuit;
 the model's opens when several parties fail. The failures of one session never open one.
 
 Sessions wait in a queue for each model. A slot that becomes free is promised to the waiter of the
-party and owner that have used least, and its session is woken. `lua/lib/limiter.lua` has the rules.
+party and owner that have used least, and its session is woken. `lua/lib/limiter/` has the rules.
 A waiting session must also retry by itself in time, or it loses its place.
 """
 
@@ -33,9 +33,9 @@ MIN_POLL_MS = 100
 STATE_TTL_MS = 600_000
 # Replaces an infinite `max_wait`.
 MAX_WAIT_MS = 1e15
-# While a Retry-After blocks a model, one call per interval probes it. The party or session that
+# While a Retry-After blocks a model, one call per interval is a trial. The party or session that
 # received the Retry-After may be the only one that the vendor limits.
-PROBE_INTERVAL_MS = 15_000
+TRIAL_INTERVAL_MS = 15_000
 # The most waiters that one call of a script wakes.
 MAX_WAKE_UPS = 100
 # Characters of names that callers keep; scripts separate names by others.
@@ -150,7 +150,7 @@ def leave_queue(models: Sequence[Model], session_id: str) -> Steps[list[str]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldCall:
+class CallInFlight:
     """A call that this worker is making."""
 
     caller: ModelCaller
@@ -160,7 +160,7 @@ class HeldCall:
 
 @store_call
 def refresh_slots(
-    calls: Sequence[tuple[Model, Sequence[HeldCall]]],
+    calls: Sequence[tuple[Model, Sequence[CallInFlight]]],
 ) -> Steps[tuple[set[str], list[str]]]:
     """Extend the leases of slots; one round trip. Return contended models, and whom to wake.
 
@@ -171,8 +171,10 @@ def refresh_slots(
         StoreUnavailable: Redis did not answer.
     """
     scripts = [
-        _call("refresh_slots", model, *(f"{int(not c.is_silent)} {_name(c.caller)}" for c in held))
-        for model, held in calls
+        _call(
+            "refresh_slots", model, *(f"{int(not c.is_silent)} {_name(c.caller)}" for c in running)
+        )
+        for model, running in calls
     ]
     replies = yield from send_all(scripts)
     pairs = [
@@ -232,8 +234,8 @@ def _limits(model: Model) -> str:
         "token_burst": token_burst,
         "threshold": chat_settings.CIRCUIT_FAILURE_THRESHOLD,
         "reset": milliseconds(chat_settings.CIRCUIT_RESET_TIMEOUT),
-        "max_hold": milliseconds(chat_settings.MAX_RETRY_AFTER),
-        "probe_interval": PROBE_INTERVAL_MS,
+        "max_retry_after": milliseconds(chat_settings.MAX_RETRY_AFTER),
+        "trial_interval": TRIAL_INTERVAL_MS,
         "wake_ups": MAX_WAKE_UPS,
         "waiter_ttl": WAITER_TTL_MS,
         "ttl": max(STATE_TTL_MS, milliseconds(longest)),

@@ -12,13 +12,13 @@
 --                               key_at: ms of the last call of a client that is not anonymous
 --              last_success     ms
 --              waits:<class>, waited_ms:<class>   calls that waited, and how long in all
---              probes:<result>  probes that ended
---              capped_holds     Retry-Afters that were longer than max_hold
+--              trials:<result>  trials that ended, see lib/limiter/trials.lua
+--              capped_retry_afters   Retry-Afters that were longer than max_retry_after
 --              degraded         1: KEYS[2] exists
--- KEYS[2]    hash: "model", or the node of a party or owner -> JSON, see lib/health.lua
+-- KEYS[2]    hash: "model", or the node of a party or owner -> JSON, see lib/limiter/health.lua
 -- KEYS[3]    zset: caller with a slot -> ms at which its lease ends, plus half a ms after the
 --              call's first output. Until a waiter takes a promised slot, its lease is short
--- KEYS[4]    zset without scores: the queue, see lib/fair_queue.lua
+-- KEYS[4]    zset without scores: the queue, see lib/limiter/fair_queue.lua
 -- KEYS[5]    hash: its virtual times
 -- KEYS[6]    zset: waiting session -> ms at which it retries
 -- KEYS[7]    hash: waiting session -> "ticket tokens joined_at caller"
@@ -29,13 +29,13 @@
 --              interval, burst  of calls, see lib/rate.lua; an interval of 0 is no limit
 --              per_token, token_burst     the same of tokens
 --              threshold, reset           failing sessions that open a circuit, and for how many ms
---              max_hold         ms for which a Retry-After blocks calls at most
---              probe_interval   ms between the calls that probe a model which sent a Retry-After
+--              max_retry_after  ms for which a Retry-After blocks calls at most
+--              trial_interval   ms between trials of a model that sent a Retry-After
 --              wake_ups         waiters that one script wakes at most
 --              waiter_ttl       ms after its retry at which a missing waiter loses its place
 --              ttl              of idle keys, ms
 local LIMITER, HEALTH, SLOTS, QUEUE, TAGS, WAITERS, PLACES = unpack(KEYS)
-local ACTIVE_MS = 600000 -- parties and owners are active for so long after a call
+local ACTIVE_MS = 600000 -- after a call, for which parties and owners are active
 
 local limits = {}
 for name, value in string.gmatch(ARGV[1], '(%S+)=(%S+)') do limits[name] = tonumber(value) end

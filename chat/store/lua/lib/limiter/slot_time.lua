@@ -1,5 +1,5 @@
 -- The slot time that callers have used, by which waiters are called.
--- include: fair_queue
+-- include: limiter/fair_queue
 local QUANTUM_MS = 1000 -- that a call is charged when it starts; corrected when it ends
 
 -- Advance the virtual times to the tags of a session that is called.

@@ -1,5 +1,5 @@
 -- The waiters of a limiter, and the slots that are promised to them.
--- include: rate slots slot_time call_results
+-- include: rate limiter/slots limiter/slot_time limiter/call_results
 local PROMISE_MS = 2000 -- for which a slot is kept for a waiter that was woken
 
 -- Return a waiter's ticket, tokens, time of joining and caller, or nil.
@@ -29,7 +29,7 @@ local function withdraw_promise(caller, nodes, session, tokens)
   state.tat = (state.tat or 0) - limits.interval
   state.token_tat = (state.token_tat or 0) - tokens * limits.per_token
   redis.call('HSET', LIMITER, 'tat', state.tat, 'token_tat', state.token_tat)
-  end_probe(nodes[2], session)
+  end_trial(nodes[2], session)
 end
 
 -- Forget a waiter.

@@ -1,5 +1,5 @@
 -- What the result of a call says about the health of its model and party.
--- include: probes
+-- include: limiter/trials
 
 local function add_distinct(health, name, value, max)
   local list = health[name] or {}
@@ -21,7 +21,7 @@ local function open_circuit(health, began_at, enough)
   if health.opened and began_at < health.open_until or not health.opened and not enough then
     return
   end
-  if not health.opened and not is_held(health) then health.blocked_at = now end
+  if not health.opened and not has_retry_after(health) then health.blocked_at = now end
   health.opened = (health.opened or 0) + 1
   local ms = limits.reset * 2 ^ math.min(health.opened - 1, 16)
   health.open_until = now + math.min(ms, math.max(limits.reset, MAX_OPEN_MS))
@@ -46,15 +46,15 @@ local function record_failure(nodes, session, began_at, last_success)
   save_health(MODEL, model)
 end
 
--- Close the circuit of a node. A Retry-After ends only if the call probed it.
-local HOLD = { 'blocked_at', 'hold_until', 'hold_reason', 'hold_by', 'next_probe_at', 'prober', 'reporter',
-  'reported_until' }
+-- Close the circuit of a node. A Retry-After ends only if the call was its trial.
+local RETRY_AFTER = { 'blocked_at', 'retry_after_until', 'retry_after_reason', 'retry_after_by',
+  'next_trial_at', 'trial_by', 'reporter', 'reported_until' }
 local function recover(node, session)
   local health, kept = health_of(node), {}
   if (health.halvings or 0) > 1 then kept.halvings = health.halvings - 1 end
-  local held_until = math.max(health.hold_until or 0, health.reported_until or 0)
-  if held_until > now and health.prober ~= session then
-    for _, name in ipairs(HOLD) do kept[name] = health[name] end
+  local blocked_until = math.max(health.retry_after_until or 0, health.reported_until or 0)
+  if blocked_until > now and health.trial_by ~= session then
+    for _, name in ipairs(RETRY_AFTER) do kept[name] = health[name] end
   end
   if next(kept) then kept.failed_at = health.failed_at end
   save_health(node, kept)

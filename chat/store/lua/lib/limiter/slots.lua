@@ -1,5 +1,5 @@
 -- The slots in use, and the bounds on the slots of a class, party or owner.
--- include: health
+-- include: limiter/health
 --
 -- A call is silent until the model sends something. A party and an owner may have silent calls in half
 -- of the slots. While others are active, each failure halves this bound; successes restore it.
@@ -56,6 +56,6 @@ local function is_below_bounds(nodes)
 end
 
 -- Give a caller a slot, or renew it, for `ms`.
-local function hold_slot(caller, ms, has_output)
+local function lease_slot(caller, ms, has_output)
   redis.call('ZADD', SLOTS, now + ms + (has_output and HAS_OUTPUT or 0), caller)
 end

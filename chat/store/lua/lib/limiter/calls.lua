@@ -1,5 +1,5 @@
 -- Which callers may call a model now.
--- include: next_waiter
+-- include: limiter/next_waiter
 
 -- Return ms until the rates allow a call, and the arrival times after it.
 local function rate_ms(tokens)
@@ -20,12 +20,12 @@ local function obstacle(nodes, session, tokens)
   if ms > 0 then return 'rate_limited', ms end
 end
 
--- Count a call that starts: its rates, and the right to probe.
+-- Count a call that starts, in the rates and perhaps as a trial.
 local function start_call(nodes, session, tokens)
   local _, tat, token_tat = rate_ms(tokens)
   state.tat, state.token_tat, state.token_cost = tat, token_tat, tokens
   redis.call('HSET', LIMITER, 'tat', tat, 'token_tat', token_tat, 'token_cost', tokens)
-  start_probe(nodes[2], session)
+  start_trial(nodes[2], session)
 end
 
 -- Promise free slots to waiters, each to the next one. Return their sessions, which must be woken.
@@ -40,7 +40,7 @@ local function call_waiters()
     local ticket, tokens = place_of(session)
     if rate_ms(tokens) > 0 then break end
     start_call(nodes, session, tokens)
-    hold_slot(caller, PROMISE_MS)
+    lease_slot(caller, PROMISE_MS)
     count_slot(caller, true)
     advance(nodes)
     leave_queue(nodes, session, ticket)

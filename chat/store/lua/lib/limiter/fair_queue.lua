@@ -1,6 +1,6 @@
 -- The queue of a limiter: hierarchical start-time fair queueing (Goyal, Vin and Cheng, 1996), by
 -- class, party, owner and session.
--- include: limiter
+-- include: limiter/keys
 --
 -- QUEUE has a member "parent|tag ticket|name" for each waiting session, and for each node with one;
 -- the parent of a class is "". The child with the lowest tag is next. The tag of a node is the time,

@@ -1,7 +1,7 @@
 -- The order in which waiters are called.
--- include: waiters
+-- include: limiter/waiters
 
--- Return how many waiters are called before a session, if no other one joins: at most so many.
+-- Return the most waiters that may be called before a session, if no other one joins.
 local function count_ahead(nodes, session, ticket)
   local entry = queue_entry(nodes[3], 0, ticket, session)
   local rounds = 1 + redis.call('ZLEXCOUNT', QUEUE, '[' .. nodes[3] .. '|', '(' .. entry)
@@ -40,8 +40,8 @@ local function find_next(parent, level, avoid_failing)
   until #entries < 10
 end
 
--- Return the next waiter that may call, or nil. A half-open circuit is probed by parties without
--- failures first.
+-- Return the next waiter that may call, or nil. Parties without failures test a half-open circuit
+-- first.
 local function next_waiter()
   local is_half_open = state.degraded and health_of(MODEL).opened
   return is_half_open and find_next('', 1, true) or find_next('', 1, false)

@@ -1,5 +1,5 @@
 -- What a limiter forgets once a second: dead workers, missing waiters, old failures.
--- include: calls
+-- include: limiter/calls
 local BATCH = 500 -- per script
 local MINUTE_MS, MAX_IDLE_TAGS = 60000, 1000
 
@@ -30,10 +30,10 @@ local function free_expired_slots()
 end
 
 local function is_over(health)
-  for _, probe in pairs(health.probes or {}) do
-    if probe.ends_at > now then return false end
+  for _, trial in pairs(health.trials or {}) do
+    if trial.ends_at > now then return false end
   end
-  return not is_held(health) and now - (health.failed_at or 0) > ACTIVE_MS
+  return not has_retry_after(health) and now - (health.failed_at or 0) > ACTIVE_MS
 end
 
 -- Forget the failures of those that have not called for a while, once a minute.
