@@ -268,7 +268,7 @@ class ChatSettings:
     WEBHOOK_BACKOFF: float = 5.0
     # Maximum seconds between two attempts. It overrides the receiver's Retry-After.
     WEBHOOK_MAX_BACKOFF: float = 21600.0
-    # Deliveries in flight per worker process, each in a thread.
+    # Deliveries in flight per worker process.
     WEBHOOK_CONCURRENCY: int = 32
     # Seconds that publishing a wake-up may take. The sweeper replaces a lost one.
     PUBLISH_TIMEOUT: float = 0.3

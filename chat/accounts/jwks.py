@@ -1,17 +1,18 @@
 """The keys of issuers: fetched, cached and rotated."""
 
+import asyncio
 import logging
 import time
 from functools import cache
+from http import HTTPStatus
 from threading import Lock, Thread
 
 import orjson
-import requests
-from urllib3.exceptions import HTTPError
 
 from chat.accounts.public_keys import PublicKey, parse_jwks
-from chat.domain.errors import ForbiddenURL, InvalidToken, IssuerUnavailable, UpstreamClosed
+from chat.domain.errors import ForbiddenURL, InvalidToken, IssuerUnavailable
 from chat.http import ssrf
+from chat.http.errors import READ_ERRORS, ConnectTimeout
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +26,7 @@ MAX_WAIT = 1.0
 # Bytes of a key set.
 MAX_BYTES = 256 * 1024
 
-
-FETCH_ERRORS = (
-    *(requests.RequestException, HTTPError, OSError, ValueError),
-    *(ForbiddenURL, UpstreamClosed),
-)
+FETCH_ERRORS = (*READ_ERRORS, ConnectTimeout, ForbiddenURL, ValueError)
 
 
 class KeySet:
@@ -88,7 +85,7 @@ class KeySet:
     def _fetch(self) -> None:
         started = time.monotonic()
         try:
-            self._keys = fetch(self._url)
+            self._keys = asyncio.run(fetch(self._url))
             self._fetched_at = self._tried_at = started
         except FETCH_ERRORS as error:
             self._tried_at = started
@@ -101,21 +98,22 @@ def key_set(url: str) -> KeySet:
     return KeySet(url)
 
 
-def fetch(url: str) -> dict[str, PublicKey]:
+async def fetch(url: str) -> dict[str, PublicKey]:
     """Return the keys that an issuer publishes.
 
     Raises:
-        RequestException, HTTPError, OSError, UpstreamClosed: the issuer did not answer in time.
+        ConnectTimeout, Disconnected, InvalidHTTP, OSError: the issuer did not answer in time.
         ForbiddenURL: the response is a redirect.
         ValueError: it is not a key set, or is too large.
     """
     headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "Parley"}
-    with (
-        ssrf.session(deadline=FETCH_TIMEOUT, is_trusted=True) as http,
-        http.get(url, headers=headers, timeout=FETCH_TIMEOUT, stream=True) as response,
-    ):
-        response.raise_for_status()
-        body = response.raw.read(MAX_BYTES + 1, decode_content=False)
-    if len(body) > MAX_BYTES:
-        raise ValueError("the key set is too large")
+    body = bytearray()
+    calling = ssrf.request("GET", url, headers, deadline=FETCH_TIMEOUT, is_trusted=True)
+    async with calling as response:
+        if response.status != HTTPStatus.OK:
+            raise ValueError(f"status {response.status}")
+        while data := await response.read():
+            body += data
+            if len(body) > MAX_BYTES:
+                raise ValueError("the key set is too large")
     return parse_jwks(orjson.loads(body))

@@ -1,7 +1,7 @@
-"""POST requests to one URL, on pooled connections of an event loop.
+"""HTTP requests to one URL, on connections of an event loop.
 
-This is HTTP/1.1 for model calls and nothing else: no redirects, cookies, proxies or decoding. See
-docs/adr/0034-event-loop.md for the reasons against a library.
+This is HTTP/1.1 for models, webhooks and key sets, and nothing else: no redirects, cookies, proxies
+or decoding. See docs/adr/0034-event-loop.md for the reasons against a library.
 """
 
 import asyncio
@@ -9,13 +9,14 @@ import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from chat.http.errors import Disconnected
 from chat.http.framing import framing_of
 from chat.http.head import Head, HeadReader
 from chat.http.loop_connection import Connection, Resolve, connect, resolve_name
+from chat.http.target import Target
+from chat.http.tls import default_context
 
 
 class Response:
@@ -57,39 +58,42 @@ class Response:
 
 
 class HTTPClient:
-    """Posts to one URL. Each event loop of the process has its own connections."""
+    """Requests one URL. Each event loop of the process has its own connections."""
 
     def __init__(
         self,
         url: str,
         *,
-        tls: ssl.SSLContext | None,
         connect_timeout: float,
-        max_idle: int,
+        tls: ssl.SSLContext | None = None,
+        max_idle: int = 0,
         resolve: Resolve = resolve_name,
     ) -> None:
         """Create the client; this connects to nothing.
 
-        max_idle: connections that are kept open while no request uses them.
+        tls: replaces the public certificate authorities for an https URL; max_idle: connections
+        that are kept open while no request uses them.
+
+        Raises:
+            ValueError: it is not an http(s) URL.
         """
-        parts = urlsplit(url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = tls if parts.scheme == "https" else None
+        self._target = target = Target.from_url(url)
+        self._tls = (tls or default_context()) if target.is_tls else None
         self._connect_timeout = connect_timeout
         self._max_idle = max_idle
         self._resolve = resolve
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        host = parts.netloc.rpartition("@")[2]
-        self._start = f"POST {path} HTTP/1.1\r\nHost: {host}\r\n"
         self._idle: dict[asyncio.AbstractEventLoop, deque[Connection]] = {}
-        _clients.add(self)
 
     @asynccontextmanager
-    async def post(
-        self, body: bytes, headers: Mapping[str, str], *, read_timeout: float
+    async def request(
+        self,
+        method: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        read_timeout: float,
     ) -> AsyncGenerator[Response]:
-        """Send the request and yield the response; then keep the connection or close it.
+        """Send a request and yield the response; then keep the connection or close it.
 
         It is kept if the response was read to its end. Cancelling the task closes it at once.
 
@@ -98,7 +102,7 @@ class HTTPClient:
         Raises:
             ConnectTimeout, Disconnected, InvalidHTTP, OSError
         """
-        request = self._request(body, headers)
+        request = self._target.request(method, headers, body)
         connection, head = await self._send(request, read_timeout)
         response = None
         try:
@@ -115,12 +119,6 @@ class HTTPClient:
         for connection in self._idle.pop(asyncio.get_running_loop(), ()):
             connection.abort()
 
-    def _request(self, body: bytes, headers: Mapping[str, str]) -> bytes:
-        """Return the request as one piece, so that the server wakes up once."""
-        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-        head = f"{self._start}{''.join(lines)}Content-Length: {len(body)}\r\n\r\n"
-        return head.encode("latin-1") + body
-
     async def _send(self, request: bytes, read_timeout: float) -> tuple[Connection, Head]:
         """Send the request, and repeat it if the server has just closed an idle connection."""
         if connection := self._take_idle():
@@ -135,8 +133,8 @@ class HTTPClient:
 
     async def _connect(self) -> Connection:
         return await connect(
-            self._host,
-            self._port,
+            self._target.host,
+            self._target.port,
             tls=self._tls,
             seconds=self._connect_timeout,
             resolve=self._resolve,
@@ -152,13 +150,18 @@ class HTTPClient:
         return None
 
     def _keep(self, connection: Connection) -> None:
-        idle = self._idle.setdefault(asyncio.get_running_loop(), deque())
+        loop = asyncio.get_running_loop()
+        idle = self._idle.get(loop)
+        if idle is None:
+            idle = self._idle[loop] = deque()
+            _clients.add(self)
         if len(idle) < self._max_idle:
             idle.append(connection)
         else:
             connection.abort()
 
 
+# Those that may have connections.
 _clients: WeakSet[HTTPClient] = WeakSet()
 
 

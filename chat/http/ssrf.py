@@ -7,46 +7,83 @@ host a moment later (DNS rebinding) changes nothing. The URL keeps its name, so 
 TLS verification work as usual. Redirects and proxies are not followed.
 """
 
+import asyncio
 import ipaddress
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Any
-
-import requests
-from requests.adapters import HTTPAdapter
+import ssl
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from urllib.parse import unquote, urlsplit
 
 from chat.domain.errors import ForbiddenURL
 from chat.domain.urls import Address, is_public, numeric_addresses, plain_host
 from chat.env_parsers import parse_networks
-from chat.http.cancellation import CancellableCall, current_call
-from chat.http.connections import Pool, Resolve, TLSPool, resolve_name
-from chat.http.loop_connection import AddressInfo
+from chat.http.client import HTTPClient, Response
+from chat.http.lookups import lookup_threads
+from chat.http.loop_connection import AddressInfo, Resolve
 from chat.settings import chat_settings
 
 SCHEMES = ("https", "http")
+_REDIRECTS = {
+    HTTPStatus.MOVED_PERMANENTLY,
+    HTTPStatus.FOUND,
+    HTTPStatus.SEE_OTHER,
+    HTTPStatus.TEMPORARY_REDIRECT,
+    HTTPStatus.PERMANENT_REDIRECT,
+}
 
 
-@contextmanager
-def session(
-    *, deadline: float, is_trusted: bool = False, resolve: Resolve = resolve_name
-) -> Iterator[requests.Session]:
-    """Yield a session that calls public addresses only, and follows no redirects.
+@asynccontextmanager
+async def request(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    *,
+    deadline: float,
+    is_trusted: bool = False,
+    resolve: Resolve = lookup_threads.resolve,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncGenerator[Response]:
+    """Send a request to a public address on a connection of its own, and yield the response.
 
-    deadline: seconds after which the session's calls are cancelled; is_trusted: the URL comes from
-    the settings and may have any address.
+    deadline: seconds for everything, including what is read of the response; is_trusted: the URL
+    comes from the settings: it may have any address, and a user and password.
 
     Raises:
-        ForbiddenURL: from a call, if the URL has a forbidden address or the response is a redirect.
+        ForbiddenURL: the URL has a forbidden address, or the response is a redirect.
         TimeoutError: the deadline passed.
+        ConnectTimeout, Disconnected, InvalidHTTP, OSError, ValueError: as `HTTPClient`.
     """
-    call = CancellableCall()
-    adapter = GuardedAdapter(call, resolve, is_trusted=is_trusted)
-    with requests.Session() as guarded, call.deadline(deadline):
-        guarded.trust_env = False
-        for scheme in SCHEMES:
-            guarded.mount(f"{scheme}://", adapter)
-        yield guarded
+    if not is_trusted:
+        check(url)
+
+    async def resolve_checked(host: str, port: int) -> list[AddressInfo]:
+        """Return the addresses of a host if calls to all of them are allowed."""
+        found = await resolve(host, port)
+        if is_trusted or all(is_allowed(ipaddress.ip_address(each[4][0])) for each in found):
+            return found
+        raise ForbiddenURL
+
+    client = HTTPClient(url, connect_timeout=deadline, tls=tls, resolve=resolve_checked)
+    all_headers = {"Accept": "*/*", "Connection": "close", **_authorization(url), **headers}
+    async with (
+        asyncio.timeout(deadline),
+        client.request(method, all_headers, body, read_timeout=deadline) as response,
+    ):
+        if response.status in _REDIRECTS and "location" in response.headers:
+            raise ForbiddenURL("The URL answers with a redirect, which is not followed.")
+        yield response
+
+
+def _authorization(url: str) -> dict[str, str]:
+    """Return the header for the user and password of a URL, if it has them."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
 def check(url: str, *, param: str | None = None) -> None:
@@ -68,44 +105,3 @@ def is_allowed(address: Address) -> bool:
         "CHAT_WEBHOOK_ALLOWED_NETWORKS", chat_settings.WEBHOOK_ALLOWED_NETWORKS
     )
     return any(address in network for network in allowed_networks) or is_public(address)
-
-
-class GuardedAdapter(HTTPAdapter):
-    """Checks URLs, addresses and responses."""
-
-    def __init__(self, call: CancellableCall, resolve: Resolve, *, is_trusted: bool) -> None:
-        self._call = call
-        self._resolve = resolve
-        self._is_trusted = is_trusted
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": partial(Pool, resolve=self._resolve_checked),
-            "https": partial(TLSPool, resolve=self._resolve_checked),
-        }
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        """Send a request to an allowed address, and follow no redirect.
-
-        Raises:
-            ForbiddenURL: the URL has a forbidden address, or the response is a redirect.
-        """
-        if not self._is_trusted:
-            check(request.url or "")
-        current_call.set(self._call)
-        response = super().send(request, **{**options, "proxies": None})
-        if response.is_redirect:
-            response.close()
-            raise ForbiddenURL("The URL answers with a redirect, which is not followed.")
-        return response
-
-    def _resolve_checked(self, host: str, port: int) -> list[AddressInfo]:
-        """Return the addresses of a host if calls to all of them are allowed."""
-        found = self._resolve(host, port)
-        if self._is_trusted or all(
-            is_allowed(ipaddress.ip_address(address[0])) for *_, address in found
-        ):
-            return found
-        raise ForbiddenURL

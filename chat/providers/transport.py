@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
-import requests
 
 from chat.domain import Model
 from chat.domain.errors import ConfigError, ModelBadRequest, ModelInvalidResponse
@@ -55,16 +54,8 @@ class ModelClient:
         """
         _check_token(model)
         _check_headers(model)
-        url = _check_url(model, path)
         self._model = model
-        # Certificates are read even if the URL needs no TLS, to report a missing file at start.
-        has_tls = url.startswith("https:") or isinstance(model.verify, str)
-        self._http = HTTPClient(
-            url,
-            tls=tls_context(model) if has_tls else None,
-            connect_timeout=model.timeouts.connect,
-            max_idle=model.pool_size,
-        )
+        self._http = _http_client(model, path)
         self._headers = _headers(model)
         # The worker checks the timeouts of its turns. This one is for other callers.
         self._read_timeout = max(model.timeouts.first_event, model.timeouts.between_events)
@@ -82,8 +73,8 @@ class ModelClient:
         headers = {**self._headers, **_trace_headers()}
         try:
             with errors.map_http_errors():
-                async with self._http.post(
-                    data, headers, read_timeout=self._read_timeout
+                async with self._http.request(
+                    "POST", headers, data, read_timeout=self._read_timeout
                 ) as response:
                     yield await self._check_status(response)
         except ModelInvalidResponse as error:
@@ -106,22 +97,23 @@ class ModelClient:
         )
 
 
-def _check_url(model: Model, path: str) -> str:
-    """Return the URL of the model's endpoint."""
+def _http_client(model: Model, path: str) -> HTTPClient:
+    tls = tls_context(model)
     try:
         parts = urlsplit(model.url)
-        url = requests.Request("POST", join_path(model.url, path)).prepare().url or ""
-        is_http = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        (urlsplit(url).hostname or "").encode("idna")  # as for its DNS lookup
-    except ValueError:  # the errors of requests, urllib3 and the codec are subclasses
-        is_http = False
-    if not is_http:
-        raise ConfigError(f"model {model.name}: url is not an http(s) URL")
+        client = HTTPClient(
+            join_path(model.url, path),
+            tls=tls,
+            connect_timeout=model.timeouts.connect,
+            max_idle=model.pool_size,
+        )
+    except ValueError as error:
+        raise ConfigError(f"model {model.name}: url is not an http(s) URL") from error
     if parts.username is not None or parts.fragment:
         raise ConfigError(
             f"model {model.name}: url must not contain a user, a password or a fragment; use token"
         )
-    return url
+    return client
 
 
 def _check_token(model: Model) -> None:

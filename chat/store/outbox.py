@@ -21,7 +21,7 @@ from chat.domain import (
 from chat.domain.errors import InvalidRequest
 from chat.settings import chat_settings, has_webhook
 from chat.store import keys
-from chat.store.calls import Steps, execute, execute_all, store_call
+from chat.store.calls import Steps, execute, reply_or_raise, send_all, send_script, store_call
 from chat.store.client import execute_commands
 from chat.store.due import claim_due_members
 from chat.store.routing import Command
@@ -50,7 +50,8 @@ def claim_due(partitions: Iterable[int] | None = None) -> Steps[list[tuple[str, 
     return [(session_id, int(number)) for session_id, _, number in pairs]
 
 
-def look_up(pairs: Sequence[tuple[str, int]]) -> list[DueDelivery]:
+@store_call
+def look_up(pairs: Sequence[tuple[str, int]]) -> Steps[list[DueDelivery]]:
     """Return deliveries, given by session id and reply number, with their URL; one round trip.
 
     Raises:
@@ -64,7 +65,8 @@ def look_up(pairs: Sequence[tuple[str, int]]) -> list[DueDelivery]:
             ("HMGET", own.session, "webhook_url", "owner"),
             ("HGET", own.deliveries, "url"),
         ]
-    found = iter(execute_commands(commands))
+    replies = yield from send_all(commands)
+    found = iter(map(reply_or_raise, replies))
     return [
         _due_delivery(*pair, live or copy or b"null", owner)
         for pair, (live, owner), copy in zip(pairs, found, found, strict=True)
@@ -81,7 +83,8 @@ def _due_delivery(session_id: str, number: int, webhook: bytes, owner: bytes | N
     )
 
 
-def postpone(deliveries: Iterable[DueDelivery], seconds: float) -> None:
+@store_call
+def postpone(deliveries: Iterable[DueDelivery], seconds: float) -> Steps[None]:
     """Skip pending deliveries for some seconds; one round trip.
 
     Raises:
@@ -92,12 +95,15 @@ def postpone(deliveries: Iterable[DueDelivery], seconds: float) -> None:
         own = keys.for_session(due.session_id)
         members[own.outbox, own.counts].append(f"{due.session_id}:{due.number}")
     script = read_script("delivery_postpone")
-    execute_all(
-        [ScriptCall(script, both, (milliseconds(seconds), *each)) for both, each in members.items()]
-    )
+    calls = [
+        ScriptCall(script, both, (milliseconds(seconds), *each)) for both, each in members.items()
+    ]
+    for reply in (yield from send_all(calls)):
+        reply_or_raise(reply)
 
 
-def claim(due: DueDelivery, *, nonce: str, lease: float) -> DeliveryAttempt | None:
+@store_call
+def claim(due: DueDelivery, *, nonce: str, lease: float) -> Steps[DeliveryAttempt | None]:
     """Claim a delivery for `lease` seconds.
 
     `None` if it is finished, claimed or not due, or its URL has changed. The same nonce gets the
@@ -116,7 +122,7 @@ def claim(due: DueDelivery, *, nonce: str, lease: float) -> DeliveryAttempt | No
         int(has_webhook()),
         due.webhook,
     )
-    result = execute(call)
+    result = yield from send_script(call)
     if result[0] != b"CLAIMED":
         return None
     return DeliveryAttempt(
@@ -132,7 +138,8 @@ def claim(due: DueDelivery, *, nonce: str, lease: float) -> DeliveryAttempt | No
     )
 
 
-def finish(delivery: DeliveryAttempt, result: DeliveryResult) -> bool:
+@store_call
+def finish(delivery: DeliveryAttempt, result: DeliveryResult) -> Steps[bool]:
     """Record the result of an attempt; return false if its claim has timed out.
 
     If the receiver has disabled the session's webhook, the session loses it.
@@ -151,7 +158,7 @@ def finish(delivery: DeliveryAttempt, result: DeliveryResult) -> bool:
         milliseconds(result.delay),
         orjson.dumps(delivery.url if is_disabled else None),
     )
-    is_recorded: bool = execute(call)[0] == b"RECORDED"
+    is_recorded: bool = (yield from send_script(call))[0] == b"RECORDED"
     return is_recorded
 
 

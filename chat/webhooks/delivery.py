@@ -6,10 +6,9 @@ process that attempts it. Every attempt at a delivery has the same `webhook-id`.
 
 import logging
 import random
+import ssl
 from collections.abc import Sequence
 from http import HTTPStatus
-
-import requests
 
 from chat.domain import (
     Caller,
@@ -22,7 +21,9 @@ from chat.domain import (
 from chat.domain.errors import ForbiddenURL, InvalidRequest, StoreUnavailable
 from chat.domain.ids import message_number, random_id
 from chat.http import ssrf
-from chat.http.connections import Resolve, resolve_name
+from chat.http.errors import READ_ERRORS, ConnectTimeout
+from chat.http.lookups import lookup_threads
+from chat.http.loop_connection import Resolve
 from chat.http.retry_after import retry_after
 from chat.logging import log_context
 from chat.settings import chat_settings
@@ -52,62 +53,57 @@ def validate_url(url: str | None) -> str | None:
     return url
 
 
-def deliver(due: DueDelivery, *, resolve: Resolve = resolve_name) -> str | None:
+async def deliver(due: DueDelivery, *, resolve: Resolve = lookup_threads.resolve) -> str | None:
     """Attempt a delivery, if it is due; return the result's code, or `None` without an attempt.
 
     resolve: returns the addresses to call, which are checked.
     """
     with log_context(session=due.session_id, turn=due.number // 2):
-        return _deliver(due, resolve)
+        return await _deliver(due, resolve)
 
 
-def _deliver(due: DueDelivery, resolve: Resolve) -> str | None:
+async def _deliver(due: DueDelivery, resolve: Resolve) -> str | None:
     lease = LEASE_FACTOR * chat_settings.WEBHOOK_TIMEOUT
     code = None
     try:
-        delivery = outbox.claim(due, nonce=random_id(), lease=lease)
+        delivery = await outbox.claim.on_loop(due, nonce=random_id(), lease=lease)
         if delivery is None:
             return None
         with log_context(request_id=delivery.request_id, attempt=delivery.turn_attempt):
-            code, delay = _send(delivery, resolve)
+            code, delay = await _send(delivery, resolve)
             result = _result(delivery, code, delay)
-            status = result.status if outbox.finish(delivery, result) else "too late"
+            is_recorded = await outbox.finish.on_loop(delivery, result)
+            status = result.status if is_recorded else "too late"
             logger.info("Webhook: attempt %d: %s, %s", delivery.attempt, result.code, status)
     except StoreUnavailable as error:
         logger.warning("Storage is unavailable; the delivery will be retried: %s", error.__cause__)
     return code
 
 
-def _send(delivery: DeliveryAttempt, resolve: Resolve) -> tuple[str, float | None]:
+async def _send(delivery: DeliveryAttempt, resolve: Resolve) -> tuple[str, float | None]:
     """Send the call; return the response's status or the kind of error, and its Retry-After.
 
     The body of the response is not read.
     """
-    url = delivery.url or chat_settings.WEBHOOK_URL
+    calling = ssrf.request(
+        "POST",
+        delivery.url or chat_settings.WEBHOOK_URL,
+        _headers(delivery),
+        delivery.event,
+        deadline=chat_settings.WEBHOOK_TIMEOUT,
+        is_trusted=delivery.url is None,
+        resolve=resolve,
+    )
     try:
-        with (
-            ssrf.session(
-                deadline=chat_settings.WEBHOOK_TIMEOUT,
-                is_trusted=delivery.url is None,
-                resolve=resolve,
-            ) as http,
-            http.post(
-                url,
-                data=delivery.event,
-                headers=_headers(delivery),
-                timeout=chat_settings.WEBHOOK_TIMEOUT,
-                allow_redirects=False,
-                stream=True,
-            ) as response,
-        ):
-            return str(response.status_code), retry_after(response.headers)
+        async with calling as response:
+            return str(response.status), retry_after(response.headers)
     except ForbiddenURL:
         return "forbidden", None
-    except (TimeoutError, requests.Timeout):
+    except (TimeoutError, ConnectTimeout):
         return "timeout", None
-    except requests.exceptions.SSLError:
+    except ssl.SSLError:
         return "tls_error", None
-    except (requests.RequestException, ValueError):
+    except (*READ_ERRORS, ValueError):
         return "unreachable", None
 
 
@@ -117,7 +113,6 @@ def _headers(delivery: DeliveryAttempt) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "User-Agent": "Parley",
-        "Connection": "close",
         "webhook-id": webhook_id,
         "webhook-timestamp": timestamp,
         "webhook-signature": sign(webhook_id, timestamp, delivery.event),

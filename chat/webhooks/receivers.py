@@ -1,9 +1,9 @@
-"""Fair shares of a worker's delivery threads, so that a receiver that hangs delays no others.
+"""Fair shares of a worker's delivery slots, so that a receiver that hangs delays no others.
 
 A receiver is the host of a webhook URL. The networks that its name resolves to have the same limit,
 because a client may own any number of names. So have the sessions of one owner. A receiver that has
-not answered lately shares half of the threads with all others like it. The URL of the settings is
-trusted: it is the only receiver of most deployments, so it may use half of the threads and is never
+not answered lately shares half of the slots with all others like it. The URL of the settings is
+trusted: it is the only receiver of most deployments, so it may use half of the slots and is never
 held back.
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from chat.domain import DueDelivery
 from chat.settings import chat_settings
 
-# Deliveries at a time per receiver and network, and the part of all threads that they may use.
+# Deliveries at a time per receiver and network, and the part of all slots that they may use.
 MAX_RUNNING = 4
 SHARE = 8
 # Deliveries of one receiver that wait in this process; the outbox holds the others.
@@ -80,7 +80,7 @@ class Receiver:
 
 
 class Receivers:
-    """The receivers that this process has deliveries for. Its caller holds a lock."""
+    """The receivers that this process has deliveries for."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -96,7 +96,7 @@ class Receivers:
         self.pending = 0
 
     def add(self, due: DueDelivery) -> float:
-        """Let a delivery wait for a thread; return the seconds for which its receiver is skipped.
+        """Let a delivery wait for a slot; return the seconds for which its receiver is skipped.
 
         If these are not 0, or too many deliveries of the receiver wait, it does not wait here.
         """

@@ -93,7 +93,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
     def stop(self, worker: Any) -> None:
         """Drain turns for `CHAT_DRAIN_TIMEOUT` seconds, requeue the rest, stop the tasks."""
         worker.pool.drain(chat_settings.DRAIN_TIMEOUT)
-        delivery_pool.drain(DELIVERY_DRAIN_TIMEOUT)
+        worker.pool.event_loop.run(delivery_pool.drain(DELIVERY_DRAIN_TIMEOUT))
         worker.pool.event_loop.run(self._stop())
 
     def terminate(self, worker: Any) -> None:

@@ -1,6 +1,9 @@
 """Keys of issuers: cached, rotated, and used while the issuer is down."""
 
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,6 +14,7 @@ from chat.domain.errors import InvalidToken, IssuerUnavailable
 from tests.harness.concurrency import run_concurrently
 from tests.harness.issuer import KEYS, IssuerServer, jwk
 from tests.harness.wait import wait_until
+from tests.integration.providers.raw_server import RawServer, read_request
 
 
 @pytest.fixture
@@ -103,6 +107,23 @@ def test_slow_issuer_holds_one_thread(
     results = run_concurrently([get] * 4)
     assert sorted(results) == ["503", "503", "503", "ES256"]
     assert issuer.requests == 1
+
+
+def test_issuer_that_sends_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT", 0.3)
+
+    def drip(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n{")
+        with suppress(OSError):
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.02)
+
+    with RawServer(drip) as slow:
+        with pytest.raises(IssuerUnavailable):
+            KeySet(slow.url).get("ES256")
+        assert slow.client_disconnected()
 
 
 def test_unusable_keys_are_left_out(issuer: IssuerServer) -> None:

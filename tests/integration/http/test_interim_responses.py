@@ -1,12 +1,12 @@
 """Interim responses (1xx) before the response of a model or a webhook receiver."""
 
 import pytest
-import requests
 from pytest_django import Settings
 
 from chat.domain.errors import ModelInvalidResponse, ModelUnavailable
-from chat.http import ssrf
+from chat.http.errors import InvalidHTTP
 from chat.http.head import MAX_INTERIM_RESPONSES
+from tests.integration.http.guarded_calls import call
 from tests.integration.providers.calls import create_provider, get_reply, reply_to
 from tests.integration.providers.raw_server import (
     D,
@@ -56,18 +56,13 @@ def test_interim_response_alone_is_no_response() -> None:
 def test_webhook_receiver_may_send_interim_responses(interim: bytes, settings: Settings) -> None:
     settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = "127.0.0.2/32"
     with RawServer(respond(interim + json_response(b"")), host="127.0.0.2") as server:
-        assert post(server.url).status_code == 200
+        assert call(server.url).status == 200
 
 
 def test_endless_interim_responses_of_a_receiver_are_an_error(settings: Settings) -> None:
     settings.CHAT_WEBHOOK_ALLOWED_NETWORKS = "127.0.0.2/32"
     with (
         RawServer(respond(INTERIM[1] * 1000 + json_response(b"")), host="127.0.0.2") as server,
-        pytest.raises(requests.RequestException),
+        pytest.raises(InvalidHTTP),
     ):
-        post(server.url)
-
-
-def post(url: str) -> requests.Response:
-    with ssrf.session(deadline=30) as session:
-        return session.post(url, data=b"{}", timeout=5)
+        call(server.url)

@@ -1,9 +1,9 @@
 """Webhook deliveries: attempts, results, retries, and the pool."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from time import process_time
-from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -57,7 +57,7 @@ def open_answered_session(url: str) -> Caller:
 def deliver(caller: Caller) -> DeliveryRecord:
     """Attempt the delivery of the first turn; return its record."""
     (due,) = outbox.look_up([(caller.session_id, 2)])
-    delivery.deliver(due)
+    on_loop(delivery.deliver(due))
     return outbox.list_deliveries(caller)[-1]
 
 
@@ -224,21 +224,29 @@ def test_redelivery_sends_the_same_call(receiver: WebhookReceiver) -> None:
         delivery.redeliver(caller.session_id, "msg_4")
 
 
-def test_pool_delivers_everything_with_few_threads(
+def test_pool_delivers_everything_with_few_slots(
     receiver: WebhookReceiver, settings: Settings
 ) -> None:
     settings.CHAT_WEBHOOK_CONCURRENCY = 3
     callers = [open_answered_session(receiver.url) for _ in range(20)]
-    pool = DeliveryPool()
-    on_loop(pool.poll())
-    calls = receiver.wait_for(20)
-    assert {call.event["session_id"] for call in calls} == {each.session_id for each in callers}
-    wait_until(lambda: all(_is_delivered(each) for each in callers))
-    pool.drain(10)
+
+    async def run() -> None:
+        pool = DeliveryPool()
+        await pool.poll()
+        await asyncio.to_thread(
+            wait_until, lambda: all(record_of(each).attempts for each in callers)
+        )
+        await pool.drain(10)
+
+    on_loop(run())
+    assert {call.event["session_id"] for call in receiver.calls} == {
+        each.session_id for each in callers
+    }
+    assert {record_of(each).status for each in callers} == {DeliveryStatus.DELIVERED}
 
 
-def _is_delivered(caller: Caller) -> bool:
-    return outbox.list_deliveries(caller)[0].status is DeliveryStatus.DELIVERED
+def record_of(caller: Caller) -> DeliveryRecord:
+    return outbox.list_deliveries(caller)[0]
 
 
 def test_draining_pool_starts_nothing_and_obeys_its_timeout(
@@ -246,13 +254,16 @@ def test_draining_pool_starts_nothing_and_obeys_its_timeout(
 ) -> None:
     settings.CHAT_WEBHOOK_CONCURRENCY = 1
     receiver.default_responder = hang
-    callers: list[Any] = [open_answered_session(receiver.url) for _ in range(2)]
-    pool = DeliveryPool()
-    pool.submit((caller.session_id, 2) for caller in callers)
-    receiver.wait_for(1)
-    pool.drain(0.05)
-    receiver.closing.set()
-    pool.drain(10)
+    callers = [open_answered_session(receiver.url) for _ in range(2)]
+
+    async def run() -> None:
+        pool = DeliveryPool()
+        pool.submit((caller.session_id, 2) for caller in callers)
+        await asyncio.to_thread(receiver.wait_for, 1)
+        await pool.drain(0.05)
+        receiver.closing.set()
+        await pool.drain(10)
+
+    on_loop(run())
     assert len(receiver.calls) == 1
-    attempts = [outbox.list_deliveries(caller)[0].attempts for caller in callers]
-    assert attempts == [1, 0]
+    assert [record_of(caller).attempts for caller in callers] == [1, 0]

@@ -1,4 +1,4 @@
-"""Fair shares of the delivery threads: by receiver, network, and whether a receiver answers."""
+"""Fair shares of the delivery slots: by receiver, network, and whether a receiver answers."""
 
 from dataclasses import dataclass
 
@@ -52,7 +52,7 @@ def time_out(receivers: Receivers, started: DueDelivery) -> tuple[float, list[Du
     return receivers.finish(started, has_answered=False, has_hung=True)
 
 
-def test_owner_gets_four_threads_for_all_receivers() -> None:
+def test_owner_gets_four_slots_for_all_receivers() -> None:
     receivers = Receivers()
     for number in range(20):
         receivers.add(due(f"{number}.example", owner="many"))
@@ -64,7 +64,7 @@ def test_owner_gets_four_threads_for_all_receivers() -> None:
     assert [each.owner for each in start_all(receivers)] == ["many"]
 
 
-def test_receiver_gets_four_threads() -> None:
+def test_receiver_gets_four_slots() -> None:
     receivers = Receivers()
     add(receivers, "a.example", 50)
     assert len(start_all(receivers)) == 4
@@ -75,7 +75,7 @@ def test_receiver_gets_four_threads() -> None:
     assert receivers.pending == 50 - 4 + 1 + 50 - 4
 
 
-def test_receiver_gets_at_most_an_eighth_of_the_threads(settings: Settings) -> None:
+def test_receiver_gets_at_most_an_eighth_of_the_slots(settings: Settings) -> None:
     settings.CHAT_WEBHOOK_CONCURRENCY = 16
     receivers = Receivers()
     add(receivers, "a.example", 50)
@@ -91,7 +91,7 @@ def test_receivers_take_turns(settings: Settings) -> None:
     assert urls == ["http://a/hook", "http://b/hook", "http://a/hook", "http://b/hook"]
 
 
-def test_receivers_that_never_answered_get_half_of_the_threads() -> None:
+def test_receivers_that_never_answered_get_half_of_the_slots() -> None:
     receivers = Receivers()
     prove(receivers, "healthy.example")
     for n in range(100):
@@ -101,7 +101,7 @@ def test_receivers_that_never_answered_get_half_of_the_threads() -> None:
     assert len(start_all(receivers)) == 4
 
 
-def test_receiver_of_the_settings_gets_half_of_the_threads() -> None:
+def test_receiver_of_the_settings_gets_half_of_the_slots() -> None:
     receivers = Receivers()
     add(receivers, None, 50)
     started = start_all(receivers)
@@ -143,7 +143,7 @@ def test_hold_lasts_an_hour_at_most() -> None:
     assert [hold_seconds(n) for n in (1, 2, 3, 10, 11, 1000)] == [5, 10, 20, 2560, 3600, 3600]
 
 
-def test_network_gets_as_many_threads_as_a_receiver() -> None:
+def test_network_gets_as_many_slots_as_a_receiver() -> None:
     receivers = Receivers()
     networks = networks_of(["192.0.2.7", "192.0.2.9", "2001:db8:1:2::1"])
     assert networks == {"192.0.2.0/24", "2001:db8:1::/48"}
