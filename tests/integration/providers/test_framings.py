@@ -109,9 +109,8 @@ def received_text(sent: Sent, size: int) -> str:
             text += token
     if sent.provider == "openai":
         return text
-    text = text.strip()
     # A call whose only text may be the start of the next turn can be retried.
-    return "" if HUMAN.startswith(text) else text
+    return "" if HUMAN.startswith(text.lstrip()) else text.strip()
 
 
 def finish_offset(sent: Sent) -> int:
