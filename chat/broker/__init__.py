@@ -5,14 +5,14 @@ repeats lost wake-ups. Tasks are published by name, so this package does not imp
 """
 
 from chat.broker.background import wake_in_background
-from chat.broker.message import ANSWER_PROBE, QUEUE, WAKE_UP
-from chat.broker.probe import publish_probe, send_and_receive
+from chat.broker.message import ANSWER_PING, QUEUE, WAKE_UP
+from chat.broker.ping import publish_ping, send_and_receive
 from chat.broker.publishing import check_server, check_url, wake_session
 from chat.broker.queue import build_queue, check_queue, queue_length
 from chat.broker.transport import limit_batches
 
 __all__ = [
-    "ANSWER_PROBE",
+    "ANSWER_PING",
     "QUEUE",
     "WAKE_UP",
     "build_queue",
@@ -20,7 +20,7 @@ __all__ = [
     "check_server",
     "check_url",
     "limit_batches",
-    "publish_probe",
+    "publish_ping",
     "queue_length",
     "send_and_receive",
     "wake_in_background",

@@ -1,4 +1,4 @@
-"""Messages in Celery's and kombu's format: wake-ups and probes.
+"""Messages in Celery's and kombu's format: wake-ups and pings.
 
 Building a wake-up takes most of the time of publishing one. Therefore each process builds a
 template once; messages differ only in the ids of session and task.
@@ -15,7 +15,7 @@ from chat.domain.ids import random_id
 
 QUEUE = "chat"
 WAKE_UP = "chat.wake_up"
-ANSWER_PROBE = "chat.answer_probe"
+ANSWER_PING = "chat.answer_ping"
 # AMQP's delivery mode of messages that the broker need not write to disk.
 TRANSIENT = 1
 SESSION_PLACEHOLDER, TASK_PLACEHOLDER = "{session}", "{task}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from chat.conversation import llms
 from chat.domain import Model
 from chat.domain.errors import ConfigError, ProviderError, StoreUnavailable
-from chat.operations import deployment_checks, health, probe
+from chat.operations import broker_check, deployment_checks, health
 from chat.operations.checks import CheckResult, Level, result
 from chat.providers import deviations
 from chat.providers.registry import provider_for
@@ -143,7 +143,7 @@ def _broker_and_workers() -> Iterator[CheckResult]:
     except ConfigError as error:
         message = f"workers cannot be listed: {error.message}"
         yield CheckResult(Level.ERROR, message, CHECK_ACL)
-    yield from probe.check_broker(alive)
+    yield from broker_check.check_broker(alive)
 
 
 def _count_workers(alive: list[WorkerInfo]) -> CheckResult:
@@ -170,7 +170,7 @@ def _check_model(model: Model, *, is_called: bool) -> CheckResult:
     try:
         provider = provider_for(model)
         if is_called:
-            provider.probe()
+            provider.check()
     except (ConfigError, ProviderError) as error:
         hint = f"check its entry and {model.url}"
         return CheckResult(Level.ERROR, f"model {model.name}: {error.message}", hint)

@@ -1,4 +1,4 @@
-"""Probes and worker heartbeats."""
+"""Liveness, readiness and the heartbeats of workers."""
 
 import asyncio
 import logging

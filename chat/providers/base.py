@@ -24,7 +24,7 @@ StreamItem = tuple[str, Reasoning | Completion | None]
 # An event without text.
 ACTIVITY: StreamItem = ("", Reasoning())
 
-_PROBE = Prompt(
+_CHECK_PROMPT = Prompt(
     messages=(PromptMessage(role=Role.USER, content="Say hello."),), options=Options(max_tokens=8)
 )
 
@@ -56,19 +56,19 @@ class Provider(ABC):
             ProviderError: the call failed; no foreign exception is raised.
         """
 
-    def probe(self) -> None:
+    def check(self) -> None:
         """Make one short, real call with the model's timeouts, as a turn does.
 
         Raises:
             ProviderError: the call failed or timed out.
         """
-        asyncio.run(self._probe())
+        asyncio.run(self._check())
 
-    async def _probe(self) -> None:
+    async def _check(self) -> None:
         timeouts = CallTimeouts(self.model.timeouts)
         try:
             async with timeouts.watch():
-                async for item in self.stream(_PROBE):
+                async for item in self.stream(_CHECK_PROMPT):
                     if isinstance(item, str):
                         timeouts.record_text()
                     else:

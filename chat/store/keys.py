@@ -339,6 +339,6 @@ def rollups() -> str:
     return "chat:rollups"
 
 
-def probe(probe_id: str) -> str:
-    """Return a string: the worker that answered a probe of doctor; lives for a minute."""
-    return f"chat:probe:{probe_id}"
+def ping(ping_id: str) -> str:
+    """Return a string: the worker that answered a ping of doctor; lives for a minute."""
+    return f"chat:ping:{ping_id}"

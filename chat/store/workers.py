@@ -1,4 +1,4 @@
-"""The registry of workers, by their heartbeats, and their answers to probes."""
+"""The registry of workers, by their heartbeats, and their answers to pings."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MISSED_HEARTBEATS = 4
 # Seconds. A heartbeat further ahead is from before the clock stepped back. Its worker, if it is
 # alive, sends another one within a second.
 MAX_AHEAD = 2.0
-# Seconds that an answer to a probe is kept.
+# Seconds that an answer to a ping is kept.
 ANSWER_TTL = 60
 
 
@@ -57,23 +57,23 @@ def unregister(worker: str) -> Steps[None]:
 
 
 @store_call
-def answer_probe(probe_id: str, worker: str) -> Steps[None]:
-    """Store that a worker received a probe.
+def answer_ping(ping_id: str, worker: str) -> Steps[None]:
+    """Store that a worker received a ping.
 
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    yield from send(("SET", keys.probe(probe_id), worker, "EX", ANSWER_TTL))
+    yield from send(("SET", keys.ping(ping_id), worker, "EX", ANSWER_TTL))
 
 
-def read_answer(probe_id: str) -> str | None:
-    """Return the worker that received the probe, or `None`.
+def read_answer(ping_id: str) -> str | None:
+    """Return the worker that received the ping, or `None`.
 
     Raises:
         StoreUnavailable: Redis did not answer.
     """
     with config_errors():
-        worker = execute_command("GET", keys.probe(probe_id))
+        worker = execute_command("GET", keys.ping(ping_id))
     return worker.decode() if isinstance(worker, bytes) else None
 
 

@@ -52,7 +52,7 @@ def pause_after(errors: tuple[type[BaseException], ...]) -> Iterator[None]:
 
 
 class WakeUpConsumerStep(Tasks):
-    """Receives wake-ups and probes: at most as many unacknowledged ones as slots."""
+    """Receives wake-ups and pings: at most as many unacknowledged ones as slots."""
 
     def qos_global(self, c: Any) -> bool:  # noqa: ARG002  # Celery's signature
         """Limit the consumer, not the channel: a quorum queue rejects the latter."""

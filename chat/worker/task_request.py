@@ -167,7 +167,7 @@ def minimal_strategy(task: Task[..., Any], _app: Celery, consumer: Any) -> Calla
     """Return Celery's handler of messages for `task`: it passes each one to the event loop.
 
     The default strategy supports revoked and expired tasks, ETAs, results and workflows, and traces
-    each run. Wake-ups and probes need none of this, and it took 7 % of the time from a message to
+    each run. Wake-ups and pings need none of this, and it took 7 % of the time from a message to
     the model call (docs/adr/0007-celery-settings.md).
     """
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from chat.broker import ANSWER_PROBE, WAKE_UP
-from chat.operations import probe
+from chat.broker import ANSWER_PING, WAKE_UP
+from chat.operations import broker_check
 from chat.worker import turn_runner
 
 
@@ -22,7 +22,7 @@ async def wake_up(*, session_id: str, **_: object) -> None:
     await turn_runner.run_next_turn(session_id)
 
 
-@shared_task(name=ANSWER_PROBE, base=MinimalTask)
-async def answer_probe(*, probe_id: str, **_: object) -> None:
-    """Answer a probe of doctor."""
-    await probe.answer(probe_id, turn_runner.worker_id())
+@shared_task(name=ANSWER_PING, base=MinimalTask)
+async def answer_ping(*, ping_id: str, **_: object) -> None:
+    """Answer a ping of doctor."""
+    await broker_check.answer(ping_id, turn_runner.worker_id())

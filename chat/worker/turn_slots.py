@@ -9,7 +9,7 @@ from typing import Any
 
 from chat.worker.event_loop import EventLoopThread
 
-# Returns the coroutine of one piece of work: the next turn of a session, or the answer to a probe.
+# Returns the coroutine of one piece of work: the next turn of a session, or the answer to a ping.
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 

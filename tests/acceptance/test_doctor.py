@@ -21,7 +21,7 @@ def test_healthy_installation_passes_except_for_its_key(healthy: Stack) -> None:
     code, output = doctor(healthy, "--call-models")
     assert code == 0, output
     assert "model default: answers" in output
-    assert " answered a probe in " in output
+    assert " answered a ping in " in output
     assert "error" not in output
 
     code, output = doctor(healthy, SECRET_KEY="")
@@ -39,7 +39,7 @@ def test_dead_worker_and_evicting_redis_are_reported(healthy: Stack) -> None:
     assert code == 1
     assert "maxmemory-policy is allkeys-lru" in output
     assert "0 workers alive" in output
-    assert "the broker returned a probe from a temporary queue" in output
+    assert "the broker returned a ping from a temporary queue" in output
 
 
 # Message of the worker -> how to make Redis unsuitable.

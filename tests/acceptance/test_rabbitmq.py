@@ -97,7 +97,7 @@ def test_twenty_messages_are_answered_and_doctor_agrees(deployment: RabbitMQDepl
     wait_until(lambda: "1 workers alive" in doctor(deployment.stack)[1], within=30)
     code, output = doctor(deployment.stack)
     assert code == 0, output
-    assert " answered a probe in " in output
+    assert " answered a ping in " in output
     assert deployment.queue_length() == 0
 
 
@@ -179,13 +179,13 @@ def test_queue_of_another_type_is_reported_by_worker_and_doctor(
 def test_doctor_without_an_answer_says_what_failed(deployment: RabbitMQDeployment) -> None:
     code, output = doctor(deployment.stack, BROKER_URL=deployment.stack.redis.url)
     assert code == 1
-    assert "error    the broker accepted a probe, but no worker answered within 5 s\n" in output
+    assert "error    the broker accepted a ping, but no worker answered within 5 s\n" in output
     deployment.redis.delete(QUEUE)
 
     deployment.worker.stop()
     output = doctor(deployment.stack)[1]
     assert "0 workers alive" in output
-    assert "the broker returned a probe from a temporary queue" in output
+    assert "the broker returned a ping from a temporary queue" in output
 
     url = deployment.rabbitmq.url.replace("//127", "//guest:wrong-password@127")
     output = doctor(deployment.stack, BROKER_URL=url)[1]

@@ -235,14 +235,14 @@ def test_reply_succeeds_after_any_fault(build_provider: BuildProvider, wire_form
         assert get_reply(provider, prompt(HELLO)) == TEXT
 
 
-def test_probe_makes_one_call(provider: Provider, fake_model: FakeModel) -> None:
-    provider.probe()
+def test_check_makes_one_call(provider: Provider, fake_model: FakeModel) -> None:
+    provider.check()
     assert len(fake_model.calls()) == 1
 
 
-def test_probe_fails_like_a_call(
+def test_check_fails_like_a_call(
     build_provider: BuildProvider, wire_format: str, fake_model: FakeModel
 ) -> None:
     fake_model.script({"fault": "401"})
     with pytest.raises(ModelBadRequest):
-        build_provider(wire_format).probe()
+        build_provider(wire_format).check()

@@ -38,7 +38,7 @@ def test_documented_variables_make_a_call(name: str, fake_model: FakeModel) -> N
     environ = variables(TABS[name])
     model = read_models(environ)["default"]
     fake_model.reset()
-    provider_for(replace(model, url=fake_model.url + urlsplit(model.url).path)).probe()
+    provider_for(replace(model, url=fake_model.url + urlsplit(model.url).path)).check()
     (call,) = fake_model.calls()
     assert call["model"] == model.model
     keys = [value for name, value in environ.items() if name.endswith(("TOKEN", "KEY"))]
