@@ -23,7 +23,7 @@ def create_session(messages: int) -> tuple[str, Caller]:
 def _add_turn(caller: Caller) -> None:
     key = secrets.token_hex(6)
     turns.submit(caller, Submission(content=QUESTION, request=b"{}", deadline=60, key=key))
-    claim = leases.claim(caller.session_id, nonce=key, worker="bench")
+    claim = leases.claim(caller.session_id, nonce=key, worker="bench", max_tokens=8192)
     assert claim
     outcome = Outcome(status=Status.COMPLETED, finish_reason=FinishReason.STOP, model="default")
     leases.finish(claim.lease, outcome, Delta(offset=0, escaped=json_escape(REPLY)))

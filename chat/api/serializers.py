@@ -13,7 +13,7 @@ from chat.api.fields import (
     StrictFloatField,
     StrictIntegerField,
 )
-from chat.domain import Context, Feedback, OnBusy, Options, Rating
+from chat.domain import MAX_CONTEXT_MESSAGES, Context, Feedback, OnBusy, Options, Rating
 from chat.domain.files import (
     DETAILS,
     IMAGE_URL,
@@ -61,7 +61,7 @@ class ContextBody(StrictSerializer):
 
     messages = StrictIntegerField(
         min_value=0,
-        max_value=chat_settings.MAX_PAGE_LIMIT,
+        max_value=MAX_CONTEXT_MESSAGES,
         default=Context().messages,
         allow_null=True,
         help_text="Maximum number of messages, including the new one. Earlier ones are included"

@@ -45,7 +45,8 @@ def build_prompt(claim: Claim, model: Model) -> Prompt:
     budget = _prompt_budget(claim, model) - _check_fixed_part(fixed, claim, model)
     turns = [] if claim.messages else _earlier_turns(claim.history, model)
     selected = _newest_that_fit(turns, claim.context.messages - 1, budget)
-    if claim.is_untruncated and len(selected) < sum(map(len, turns)):
+    is_cut = claim.has_more or len(selected) < sum(map(len, turns))
+    if claim.is_untruncated and is_cut:
         raise ContextTooLong("The conversation is too long; `truncation` is `disabled`.")
     messages = [*fixed[: -len(question)], *selected, *question]
     return Prompt(messages=_keep_newest_files(messages), options=claim.options)
@@ -106,11 +107,14 @@ def estimate_format(options: Options) -> int:
 
 def estimate_message(message: PromptMessage) -> int:
     """Estimate the tokens of a message in a prompt."""
-    text, parts = message.content, message.parts
+    tokens, parts = TOKENS_PER_MESSAGE + estimate_text(message.content), message.parts
+    return tokens + sum(part.tokens for part in parts) if parts else tokens
+
+
+def estimate_text(text: str) -> int:
     # Python knows whether a text is ASCII.
     size = len(text) if text.isascii() else len(text.encode())
-    text_tokens = TOKENS_PER_MESSAGE + -(-size // BYTES_PER_TOKEN)
-    return text_tokens + sum(part.tokens for part in parts) if parts else text_tokens
+    return -(-size // BYTES_PER_TOKEN)
 
 
 def _check_fixed_part(messages: Sequence[PromptMessage], claim: Claim, model: Model) -> int:
@@ -143,10 +147,24 @@ def _model_budget(claim: Claim, model: Model) -> int:
 
 
 def _earlier_turns(messages: Sequence[HistoryMessage], model: Model) -> list[list[PromptMessage]]:
+    """Return the turns of a history as the model gets them, oldest first."""
+    return [
+        [
+            fit_inputs(PromptMessage(each.role, each.content, each.parts), model)
+            for each in pair
+            if each.content or each.parts
+        ]
+        for pair in pair_with_replies(messages)
+    ]
+
+
+def pair_with_replies(
+    messages: Sequence[HistoryMessage],
+) -> list[tuple[HistoryMessage, HistoryMessage]]:
     """Pair each user message with its newest reply that has text; oldest first.
 
     Messages of which there is an edited version are left out. Messages that a client has added to
-    the history may lack the reply, or the user message.
+    the history may lack the reply, or the user message: that has no text then.
     """
     replaced = {message.replaces for message in messages}
     replies = {
@@ -157,11 +175,7 @@ def _earlier_turns(messages: Sequence[HistoryMessage], model: Model) -> list[lis
         and (message.content or (message.status is Status.COMPLETED and not message.attempt))
     }
     return [
-        [
-            fit_inputs(PromptMessage(each.role, each.content, each.parts), model)
-            for each in (message, replies[message.id])
-            if each.content or each.parts
-        ]
+        (message, replies[message.id])
         for message in messages
         if message.role is Role.USER and message.id in replies and message.id not in replaced
     ]
@@ -171,10 +185,10 @@ def _newest_that_fit(
     turns: list[list[PromptMessage]], max_messages: int, max_tokens: int
 ) -> list[PromptMessage]:
     """Return the newest complete turns that fit, oldest first."""
-    selected: list[PromptMessage] = []
+    selected: list[PromptMessage] = []  # newest first
     for turn in reversed(turns):
         max_tokens -= sum(map(estimate_message, turn))
         if max_tokens < 0 or len(selected) + len(turn) > max_messages:
             break
-        selected = turn + selected
-    return selected
+        selected += reversed(turn)
+    return selected[::-1]

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Sequence
+from itertools import islice
 
 from chat.conversation import llms
-from chat.domain import Caller
+from chat.domain import Caller, InputMessage, PromptMessage
 from chat.domain.errors import BodyTooLarge, FileNotFound, InvalidRequest, UnsupportedContent
 from chat.domain.files import InputPart, Part, PartType, StoredFile
 from chat.settings import chat_settings
@@ -88,6 +89,23 @@ def store_parts(caller: Caller, parts: Sequence[InputPart]) -> Steps[list[Part]]
             part = part.with_file(file)
         found.append(part)
     return found
+
+
+@store_call
+def store_messages(caller: Caller, messages: Sequence[InputMessage]) -> Steps[list[PromptMessage]]:
+    """Store the files of messages; return the messages, whose parts refer to them.
+
+    Raises:
+        InvalidRequest: a file does not exist in the session, or is no image.
+        and as `store_parts`
+    """
+    given = [part for message in messages for part in message.parts]
+    stored = yield from store_parts.steps(caller, given)
+    checked = iter((yield from check_parts.steps(caller, stored)))
+    return [
+        PromptMessage(each.role, each.text, tuple(islice(checked, len(each.parts))))
+        for each in messages
+    ]
 
 
 def read(caller: Caller, file_id: str) -> tuple[StoredFile, bytes]:

@@ -3,41 +3,66 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chat.conversation import files
-from chat.domain import Caller, History, InputMessage, PastTurn, Role
+import orjson
+
+from chat.conversation import files, llms
+from chat.conversation.context_window import estimate_text, pair_with_replies
+from chat.domain import (
+    Caller,
+    History,
+    HistoryMessage,
+    InputMessage,
+    PastTurn,
+    PromptMessage,
+    Role,
+)
 from chat.domain.files import InputPart, Part, PartType, StoredFile
+from chat.domain.ids import message_number
+from chat.settings import chat_settings
 from chat.store import files as stored_files
+from chat.store import leases, sessions
 from chat.store.calls import Steps, store_call
+from chat.store.message_json import parse_message
 
 
 def build(
     messages: Iterable[InputMessage],
     known: Mapping[str, StoredFile] | None = None,
-    *,
-    source: str = "",
 ) -> History:
-    """Return messages as turns. System messages and empty ones are left out.
-
-    A message without a reply, and a reply without a message, have an empty text in its place.
-    known: files of the session, by id; source: the session that has them, if it is another one.
+    """Return messages as turns, as `pair` does; known: files of the session, by id.
 
     Raises:
         UnsupportedContent, BodyTooLarge: a file has an unknown type, or is too large.
         InvalidRequest: the session has no such file.
     """
-    turns: list[PastTurn] = []
     new: dict[str, tuple[StoredFile, bytes]] = {}
+    resolved = [
+        PromptMessage(
+            message.role,
+            message.text,
+            tuple(_resolve(each, known or {}, new) for each in message.parts),
+        )
+        for message in messages
+    ]
+    return History(turns=pair(resolved), files=new)
+
+
+def pair(messages: Iterable[PromptMessage]) -> list[PastTurn]:
+    """Return messages as turns. System messages and empty ones are left out.
+
+    A message without a reply, and a reply without a message, have an empty text in its place.
+    """
+    turns: list[PastTurn] = []
     for message in messages:
-        if message.is_empty or message.role is Role.SYSTEM:
+        if message.role is Role.SYSTEM or not (message.content or message.parts):
             continue
         if message.role is Role.USER:
-            parts = [_resolve(each, known or {}, new) for each in message.parts]
-            turns.append(PastTurn(message.text, "", parts))
+            turns.append(PastTurn(message.content, "", message.parts))
         elif turns and not turns[-1].reply:
-            turns[-1] = turns[-1]._replace(reply=message.text)
+            turns[-1] = turns[-1]._replace(reply=message.content)
         else:
-            turns.append(PastTurn("", message.text))
-    return History(turns=turns, files=new, source=source, copied=(known or {}) if source else {})
+            turns.append(PastTurn("", message.content))
+    return turns
 
 
 def _resolve(
@@ -63,39 +88,59 @@ def find_files(caller: Caller, messages: Iterable[InputMessage]) -> Steps[dict[s
         SessionNotFound, SessionExpired, StoreUnavailable
     """
     parts = (each.part for message in messages for each in message.parts)
+    return (yield from _describe(caller, parts))
+
+
+def _describe(caller: Caller, parts: Iterable[Part]) -> Steps[dict[str, StoredFile]]:
+    """Return the session's files to which parts refer, by id."""
     ids = list({part.file_id: None for part in parts if part.file_id})
     found = (yield from stored_files.describe.steps(caller, ids)) if ids else []
     return {file.id: file for file in found if file is not None}
 
 
-def read_messages(
-    caller: Caller, stored: Iterable[Mapping[str, Any]]
-) -> Steps[tuple[list[InputMessage], dict[str, StoredFile]]]:
-    """Return stored messages, and the files to which they refer, by id; contents are not read.
+def read_turns(caller: Caller, last: int) -> Steps[tuple[list[PastTurn], dict[str, StoredFile]]]:
+    """Return the turns that a model gets after a reply, or the newest, which no model reads whole.
 
-    A text stands for a file that was deleted.
+    last: number of the reply. Returns the files to which the turns refer, too, by id; contents are
+    not read. A text stands for a file that was deleted.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    messages = [
-        InputMessage(
-            Role(each["role"]),
-            each["content"],
-            tuple(InputPart(Part.from_json(part)) for part in each.get("parts", ())),
-        )
-        for each in stored
+    pairs = yield from _read_pairs(caller, last)
+    parts = (part for message, _ in pairs for part in message.parts)
+    known = yield from _describe(caller, parts)
+    turns = [
+        PastTurn(message.content, reply.content, _without_deleted(message.parts, known))
+        for message, reply in pairs
     ]
-    known = yield from find_files.steps(caller, messages)
-    return [_without_deleted(message, known) for message in messages], known
+    return turns, known
 
 
-def _without_deleted(message: InputMessage, known: Mapping[str, StoredFile]) -> InputMessage:
-    parts = (
-        each if not each.part.file_id or each.part.file_id in known else _placeholder(each.part)
-        for each in message.parts
+def _read_pairs(caller: Caller, last: int) -> Steps[list[tuple[HistoryMessage, HistoryMessage]]]:
+    """Return user messages and their replies, oldest first."""
+    messages: list[HistoryMessage] = []  # newest first
+    pairs: list[tuple[HistoryMessage, HistoryMessage]] = []
+    tokens, has_more = 0, True
+    while has_more and tokens <= llms.max_context_tokens() and len(messages) < leases.MAX_NUMBERS:
+        page = yield from sessions.page.steps(
+            caller,
+            cursor=message_number(messages[-1].id) if messages else last + 1,
+            newer=False,
+            limit=chat_settings.MAX_PAGE_LIMIT,
+        )
+        has_more = page.has_more
+        messages += (parse_message(orjson.loads(each)) for each in page.messages)
+        pairs = pair_with_replies(messages[::-1])
+        tokens = sum(estimate_text(each.content) for pair in pairs for each in pair)
+    return pairs
+
+
+def _without_deleted(parts: Iterable[Part], known: Mapping[str, StoredFile]) -> tuple[Part, ...]:
+    return tuple(
+        each if not each.file_id or each.file_id in known else _placeholder(each).part
+        for each in parts
     )
-    return message._replace(parts=tuple(parts))
 
 
 def _placeholder(part: Part) -> InputPart:

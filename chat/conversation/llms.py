@@ -53,6 +53,11 @@ def name_or_default(name: str | None) -> str:
     return get(name or chat_settings.DEFAULT_MODEL).name
 
 
+def max_context_tokens() -> int:
+    """Return the tokens of the longest prompt that a configured model takes."""
+    return max(model.context_tokens for model in all_models().values())
+
+
 def unblock(name: str) -> None:
     """Allow calls to a model at once: end its Retry-After and close its circuit.
 

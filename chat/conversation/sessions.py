@@ -216,7 +216,23 @@ def _scope_key(key: str, identity: Identity) -> str:
     return f"{identity.party} {identity.user} {key}"
 
 
-append_history = sessions.append_history
+@store_call
+def append_history(caller: Caller, history: History, *, key: str = "") -> Steps[int]:
+    """Append turns to an idle session, atomically; return the number of the last reply.
+
+    key: the client's idempotency key.
+
+    Raises:
+        as `chat.store.sessions.append_history`
+    """
+    own_digest = digest("append", history.turns) if key else ""
+    return (
+        yield from sessions.append_history.steps(
+            caller, history, key=storage_key(key), digest=own_digest
+        )
+    )
+
+
 # Reads of a session and its newest messages, and of its log.
 read = sessions.snapshot
 read_if_changed = sessions.snapshot_if_changed

@@ -137,6 +137,7 @@ def submit(
             params=extras.params,
             after_reply=extras.after_reply,
             parts=parts_json(parts),
+            before=extras.before,
         )
         exceeded = yield from exceeded_budgets.lines()
         accepted = yield from turns.submit.steps(caller, submission, exceeded=exceeded)

@@ -38,6 +38,8 @@ from chat.domain.llm import (
     Usage,
 )
 from chat.domain.sessions import (
+    MAX_CONTEXT_MESSAGES,
+    WHOLE_CONTEXT,
     Caller,
     Context,
     EventBatch,
@@ -68,9 +70,11 @@ from chat.domain.turns import (
 )
 
 __all__ = [
+    "MAX_CONTEXT_MESSAGES",
     "NO_CHARGE",
     "NO_HISTORY",
     "PARLEY_ITSELF",
+    "WHOLE_CONTEXT",
     "Accepted",
     "ApiKey",
     "CallResult",

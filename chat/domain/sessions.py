@@ -11,6 +11,10 @@ from chat.domain.policy import NO_POLICY, Policy
 INTERNAL = ""
 
 
+# Maximum `messages` of a context: more than a session can have.
+MAX_CONTEXT_MESSAGES = 1_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Limits of the context window of a session.
@@ -21,6 +25,10 @@ class Context:
 
     messages: int = 20
     tokens: int = 0
+
+
+# As many messages as the model reads.
+WHOLE_CONTEXT = Context(messages=MAX_CONTEXT_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

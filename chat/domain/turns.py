@@ -7,6 +7,7 @@ from typing import NamedTuple
 from chat.domain.budgets import Reservation
 from chat.domain.enums import FinishReason, OnBusy, Rating, Role, Status, WaitReason
 from chat.domain.files import Part
+from chat.domain.history import PastTurn
 from chat.domain.identity import Identity
 from chat.domain.llm import Options, PromptMessage, Usage
 from chat.domain.sessions import Context
@@ -33,6 +34,7 @@ class TurnExtras:
     # See `Submission`.
     params: bytes = b""
     after_reply: int | None = None
+    before: Sequence[PastTurn] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class Submission:
     after_reply: int | None = None
     # Parts of the message, JSON; empty if it has only text.
     parts: bytes = b""
+    # Turns to add to the history before this one. Their files are stored already.
+    before: Sequence[PastTurn] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +141,8 @@ class Claim:
     claimed_at: float
     # Oldest first; the last one is the user message to answer.
     history: Sequence["HistoryMessage"]
+    # The session has earlier messages.
+    has_more: bool = False
     # Who opened the session.
     identity: Identity
 

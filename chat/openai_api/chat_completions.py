@@ -9,7 +9,7 @@ from typing import Any
 
 from chat.conversation import files, repeats, turns
 from chat.conversation.repeats import Attachment
-from chat.domain import Accepted, Caller, PromptMessage, Status, TurnExtras
+from chat.domain import Accepted, Caller, Status, TurnExtras
 from chat.domain.errors import ParleyError
 from chat.openai_api.chat_chunks import ChatChunks
 from chat.openai_api.chat_request import ChatRequest
@@ -55,16 +55,12 @@ def start(
 
 
 def _submit(request: ChatRequest, request_id: str, key: str, caller: Caller) -> Steps[Accepted]:
-    stored, messages = [], []
-    for each in request.messages:
-        parts = yield from files.store_parts.steps(caller, each.parts)
-        checked = yield from files.check_parts.steps(caller, parts)
-        stored.append(parts)
-        messages.append(PromptMessage(each.role, each.text, tuple(checked)))
+    messages = yield from files.store_messages.steps(caller, request.messages)
+    question = messages[request.question]
     accepted = yield from turns.submit.steps(
         caller=caller,
-        content=request.messages[request.question].text,
-        parts=stored[request.question],
+        content=question.content,
+        parts=question.parts,
         options=request.options,
         deadline=MAX_WAIT,
         key=key,

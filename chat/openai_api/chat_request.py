@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.domain import InputMessage, Options, Role
-from chat.openai_api.content import read_message
+from chat.openai_api.content import check_number_of_parts, read_message
 from chat.openai_api.history import system_text
 from chat.openai_api.options import (
     EFFORTS,
@@ -91,6 +91,7 @@ def _read_messages(fields: Fields) -> list[InputMessage]:
     own = [message for message in messages if message.role is not Role.SYSTEM]
     if not any(message.text.strip() or message.parts for message in own):
         raise fields.invalid("messages", "must contain a message with text")
+    check_number_of_parts(messages)
     return messages
 
 

@@ -9,7 +9,7 @@
 | any other | 400 `unsupported_content` |
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from chat.conversation import files
 from chat.conversation.files import MAX_FILENAME_CHARS
@@ -145,19 +145,25 @@ READERS = {
 }
 
 
+def check_number_of_parts(messages: Iterable[InputMessage]) -> None:
+    """Check the parts of all messages of a request.
+
+    Raises:
+        InvalidRequest: there are too many.
+    """
+    if sum(len(message.parts) for message in messages) > MAX_REQUEST_PARTS:
+        raise InvalidRequest(
+            f"Messages with images or files must have at most {MAX_REQUEST_PARTS} parts together."
+        )
+
+
 def check_inputs(messages: Sequence[InputMessage], model: str | None) -> None:
     """Check that a model reads the parts of all messages.
 
     Raises:
-        InvalidRequest: there are too many.
         UnknownModel, UnsupportedContent, BodyTooLarge
     """
-    parts = [each for message in messages for each in message.parts]
-    if len(parts) > MAX_REQUEST_PARTS:
-        raise InvalidRequest(
-            f"Messages with images or files must have at most {MAX_REQUEST_PARTS} parts together."
-        )
-    for each in parts:
+    for each in (each for message in messages for each in message.parts):
         files.check_input(each.part, model or chat_settings.DEFAULT_MODEL)
         if each.content is not None:
             files.describe(each.content, each.part.filename)

@@ -1,6 +1,6 @@
 """Conversations: sessions, and their messages as items."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,7 @@ import orjson
 
 from chat.conversation import history, messages, sessions
 from chat.conversation.repeats import Attachment
-from chat.domain import Caller, Context, InputMessage, Role, Snapshot
+from chat.domain import WHOLE_CONTEXT, Caller, InputMessage, Role, Snapshot
 from chat.domain.errors import (
     InvalidRequest,
     MessageNotFound,
@@ -16,15 +16,14 @@ from chat.domain.errors import (
     SessionExpired,
     SessionNotFound,
 )
-from chat.openai_api import ids
+from chat.openai_api import ids, item_pages
 from chat.openai_api.history import system_text
 from chat.openai_api.items import to_items
 from chat.openai_api.pages import PageQuery
 from chat.openai_api.response_request import read_input
 from chat.protocols.fields import Fields
 from chat.protocols.senders import Sender, admit, open_session
-from chat.settings import chat_settings
-from chat.store.calls import Steps, gather
+from chat.store.calls import Steps, gather, run
 
 MAX_ITEMS = 20
 
@@ -52,7 +51,7 @@ def create(
         history=history.build(given),
         system_prompt=system_text(given) or None,
         metadata=metadata,
-        context=Context(messages=chat_settings.MAX_PAGE_LIMIT),
+        context=WHOLE_CONTEXT,
     )
     return to_conversation(session)
 
@@ -94,9 +93,11 @@ def delete(sender: Sender, conversation_id: str) -> None:
 
 
 def add_items(
-    sender: Sender, conversation_id: str, body: Mapping[str, Any]
+    sender: Sender, conversation_id: str, body: Mapping[str, Any], attaching: Steps[Attachment]
 ) -> list[dict[str, Any]]:
     """Append items to the history; return them.
+
+    attaching: attaches the request to the first one that is equal.
 
     Raises:
         SessionBusy: a response is in progress.
@@ -112,61 +113,21 @@ def add_items(
     added = history.build(given, history.find_files(caller, given))
     if not added.turns:
         raise fields.invalid("items", "must contain a message with text")
-    last = sessions.append_history(caller, added)
+    last = sessions.append_history(caller, added, key=run(attaching).key)
     page = messages.list_messages(
         caller, before=f"msg_{last + 1}", after=None, limit=2 * len(added.turns), newest_first=False
     )
     return _to_items(caller, page.messages)
 
 
-def list_items(
-    sender: Sender, conversation_id: str, query: PageQuery
-) -> tuple[list[dict[str, Any]], bool]:
-    """Return a page of items, and whether there are more. It ends early after `MAX_PAGE_BYTES`.
+def list_items(sender: Sender, conversation_id: str, query: PageQuery) -> dict[str, Any]:
+    """Return a page of items as JSON.
 
     Raises:
         NotFound, StoreUnavailable
     """
     caller, _ = find(sender, conversation_id)
-    found: list[dict[str, Any]] = []
-    size = 0
-    for item in _iterate(caller, query):
-        if len(found) == query.limit or size > chat_settings.MAX_PAGE_BYTES:
-            return found, True
-        found.append(item)
-        size += len(orjson.dumps(item))
-    return found, False
-
-
-def _iterate(caller: Caller, query: PageQuery) -> Iterator[dict[str, Any]]:
-    """Yield the items after that of the query, read in pages."""
-    number = ids.parse_item(query.after).number if query.after else None
-    cursor = _include(number, query)
-    has_more = True
-    while has_more:
-        page = messages.list_messages(
-            caller,
-            before=cursor if query.is_newest_first else None,
-            after=None if query.is_newest_first else cursor,
-            limit=query.limit + 1,
-            newest_first=query.is_newest_first,
-        )
-        has_more = page.has_more
-        for message in map(orjson.loads, page.messages):
-            cursor = message["id"]
-            items = to_items(caller.session_id, message)
-            ordered = items[::-1] if query.is_newest_first else items
-            if cursor == f"msg_{number}":
-                known = [item["id"] for item in ordered]
-                ordered = ordered[known.index(query.after) + 1 :] if query.after in known else []
-            yield from ordered
-
-
-def _include(number: int | None, query: PageQuery) -> str | None:
-    """Return the cursor from which a message is read again, because it may have more items."""
-    if number is None or (number == 1 and not query.is_newest_first):
-        return None
-    return f"msg_{number + 1 if query.is_newest_first else number - 1}"
+    return item_pages.list_items(caller, query)
 
 
 def get_item(sender: Sender, conversation_id: str, item_id: str) -> dict[str, Any]:
@@ -186,19 +147,18 @@ def get_item(sender: Sender, conversation_id: str, item_id: str) -> dict[str, An
     raise NotFound("Item not found.")
 
 
-def delete_item(sender: Sender, conversation_id: str, item_id: str) -> dict[str, Any]:
-    """Erase the text of an item, with the reasoning of a reply; return the conversation.
+def delete_item(sender: Sender, conversation_id: str, item_id: str) -> None:
+    """Erase the text of an item, with the reasoning of a reply.
 
     Raises:
         InvalidRequest: the item is reasoning.
         SessionBusy: the reply has not ended.
         NotFound, StoreUnavailable
     """
-    caller, session = find(sender, conversation_id)
     if get_item(sender, conversation_id, item_id)["type"] == "reasoning":
         raise InvalidRequest("Delete the message of the reply: that erases its reasoning.")
-    messages.erase(caller, ids.parse_item(item_id).number)
-    return to_conversation(session)
+    ref = ids.parse_item(item_id)
+    messages.erase(sender.caller_of(ref.session_id), ref.number)
 
 
 def to_conversation(session: Snapshot) -> dict[str, Any]:

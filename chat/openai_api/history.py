@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from chat.domain import InputMessage, Role
 from chat.domain.errors import InvalidRequest
-from chat.domain.files import MAX_PARTS, InputPart, Part, PartType
 
 # More than `CHAT_MAX_SYSTEM_PROMPT_BYTES`, because the system messages of agents are long.
 MAX_SYSTEM_BYTES = 256 * 1024
@@ -29,23 +28,3 @@ def join_system(texts: Iterable[str]) -> str:
     if len(text.encode()) > MAX_SYSTEM_BYTES:
         raise InvalidRequest(f"System messages must have at most {MAX_SYSTEM_BYTES} bytes.")
     return text
-
-
-def merge(messages: Sequence[InputMessage]) -> InputMessage:
-    """Return user messages as one.
-
-    Raises:
-        InvalidRequest: they have too many parts.
-    """
-    text = "\n\n".join(message.text for message in messages if message.text)
-    if not any(message.parts for message in messages):
-        return InputMessage(Role.USER, text)
-    groups = (message.parts or _text_parts(message.text) for message in messages)
-    parts = tuple(part for each in groups for part in each)
-    if len(parts) > MAX_PARTS:
-        raise InvalidRequest(f"The new messages must have at most {MAX_PARTS} parts together.")
-    return InputMessage(Role.USER, text, parts)
-
-
-def _text_parts(text: str) -> tuple[InputPart, ...]:
-    return (InputPart(Part(PartType.TEXT, text)),) if text else ()

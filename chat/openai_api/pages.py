@@ -38,13 +38,6 @@ class PageQuery:
             raise InvalidRequest(f"`limit` must be from 1 to {MAX_LIMIT}.", param="limit")
         return cls(after=query.get("after", ""), limit=limit, is_newest_first=order == "desc")
 
-    def page_of(self, items: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], bool]:
-        """Return a page of a whole list, whose oldest item is first; and whether there are more."""
-        ordered = list(reversed(items)) if self.is_newest_first else list(items)
-        known = [i for i, item in enumerate(ordered) if item["id"] == self.after]
-        rest = ordered[known[0] + 1 :] if known else ordered
-        return rest[: self.limit], len(rest) > self.limit
-
 
 def to_list(items: Sequence[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:
     """Return a page as JSON."""

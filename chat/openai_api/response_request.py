@@ -22,7 +22,7 @@ from typing import Any
 from chat.domain import InputMessage, Options, Role
 from chat.domain.errors import InvalidRequest, UnsupportedContent
 from chat.openai_api import ids
-from chat.openai_api.content import read_message
+from chat.openai_api.content import check_number_of_parts, read_message
 from chat.openai_api.history import system_text
 from chat.openai_api.ids import MessageRef
 from chat.openai_api.options import (
@@ -122,6 +122,7 @@ def read_input(fields: Fields, name: str = "input") -> list[InputMessage]:
         messages = [InputMessage(Role.USER, fields.text(name) or "")]
     if not messages:
         raise fields.invalid(name, "must contain a message")
+    check_number_of_parts(messages)
     return messages
 
 

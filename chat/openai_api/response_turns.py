@@ -6,14 +6,14 @@ from typing import Any
 
 import orjson
 
-from chat.conversation import files, history, messages, sessions, turns
+from chat.conversation import files, history, sessions, turns
 from chat.conversation.copies import turn_to_copy
 from chat.conversation.repeats import Attachment
-from chat.domain import Accepted, Caller, Context, History, InputMessage, Role, TurnExtras
-from chat.domain.errors import InvalidRequest, NotAllowed, NotLastTurn
+from chat.domain import WHOLE_CONTEXT, Accepted, Caller, History, PastTurn, TurnExtras
+from chat.domain.errors import NotAllowed, NotLastTurn
 from chat.openai_api import responses
 from chat.openai_api.content import check_inputs
-from chat.openai_api.history import join_system, merge
+from chat.openai_api.history import join_system
 from chat.openai_api.ids import MessageRef
 from chat.openai_api.response_request import ResponseRequest
 from chat.protocols.senders import Sender, admit, open_session, read_model, with_model
@@ -23,7 +23,6 @@ from chat.store.calls import Steps, gather
 
 # Seconds that a session lives after the end of a response with `store` false.
 UNSTORED_TTL = 300
-NO_ASSISTANT = "Replies can be part of `input` only if it starts a new conversation."
 
 
 def start(request: ResponseRequest, sender: Sender, attaching: Steps[Attachment]) -> Steps[Turn]:
@@ -42,11 +41,12 @@ def start(request: ResponseRequest, sender: Sender, attaching: Steps[Attachment]
         return (yield from _append(request, caller, model, sender, attachment.key))
     if request.previous is not None:
         return (yield from _continue(request, request.previous, sender, attaching))
-    check_inputs(request.earlier, request.model)
-    check_inputs([request.message], request.model)
+    check_inputs([*request.earlier, request.message], request.model)
     attachment, _ = yield from gather(attaching, admit(sender))
     past = history.build(request.earlier)
-    return (yield from _open(request, sender, attachment.key, past, request.system_text))
+    own = len(past.turns)
+    opening = _open(request, sender, attachment.key, past, request.system_text, own_turns=own)
+    return (yield from opening)
 
 
 def _open(
@@ -55,11 +55,14 @@ def _open(
     key: str,
     past: History,
     system_prompt: str,
+    *,
+    own_turns: int,
 ) -> Steps[Turn]:
-    """Accept the turn in a new session with a history."""
-    # The history of a copy is not part of the input.
-    length = 0 if request.previous else 2 * len(past.turns)
-    params = _params(request, history_length=length)
+    """Accept the turn in a new session with a history.
+
+    own_turns: at its end, of the request's input; those before are of a copy.
+    """
+    params = _params(request, own_turns)
     caller, accepted = yield from open_session(
         sender,
         partial(_submit, request, sender, key, params),
@@ -67,7 +70,7 @@ def _open(
         history=past,
         system_prompt=system_prompt or None,
         model=request.model,
-        context=Context(messages=chat_settings.MAX_PAGE_LIMIT),
+        context=WHOLE_CONTEXT,
         ttl=None if request.is_stored else UNSTORED_TTL,
     )
     return Turn.from_accepted(caller, accepted, params)
@@ -83,25 +86,27 @@ def _append(
     after_reply: int | None = None,
 ) -> Steps[Turn]:
     """Accept the turn in a session that exists; model: as `read_model` returned it."""
-    _check_no_replies(request.earlier)
-    params = _params(request)
-    submitting = _submit(
+    appending = _append_input(request, sender, key, after_reply, caller)
+    accepted, params = yield from with_model(caller, model, request.model, appending)
+    return Turn.from_accepted(caller, accepted, params)
+
+
+def _append_input(
+    request: ResponseRequest, sender: Sender, key: str, after_reply: int | None, caller: Caller
+) -> Steps[tuple[Accepted, Mapping[str, Any]]]:
+    before = history.pair((yield from files.store_messages.steps(caller, request.earlier)))
+    params = _params(request, len(before))
+    accepted = yield from _submit(
         request,
         sender,
         key,
         params,
         caller,
-        before=_own(request),
+        before=before,
         system_text=request.system_text,
         after_reply=after_reply,
     )
-    accepted = yield from with_model(caller, model, request.model, submitting)
-    return Turn.from_accepted(caller, accepted, params)
-
-
-def _check_no_replies(earlier: Sequence[InputMessage]) -> None:
-    if any(message.role is Role.ASSISTANT for message in earlier):
-        raise InvalidRequest(NO_ASSISTANT, param="input")
+    return accepted, params
 
 
 def _continue(
@@ -145,34 +150,25 @@ def _fork(request: ResponseRequest, earlier: Turn, sender: Sender, key: str) -> 
     Raises:
         Unavailable: another session with files is being copied.
     """
-    _check_no_replies(request.earlier)
-    check_inputs([request.message], request.model)
+    check_inputs([*request.earlier, request.message], request.model)
     yield from admit(sender)
     session = yield from sessions.read.steps(earlier.caller, limit=0)
-    page = yield from messages.list_messages.steps(
-        earlier.caller,
-        before=f"msg_{earlier.number + 1}",
-        after=None,
-        limit=chat_settings.MAX_PAGE_LIMIT,
-        newest_first=False,
+    past, known = yield from history.read_turns(earlier.caller, earlier.number)
+    own = history.build(request.earlier, known)
+    copy = History(
+        turns=[*past, *own.turns], files=own.files, source=earlier.session_id, copied=known
     )
-    past, known = yield from history.read_messages(earlier.caller, map(orjson.loads, page.messages))
-    copy = history.build([*past, *_own(request)], known, source=earlier.session_id)
     system_prompt = join_system((orjson.loads(session.system_prompt), request.system_text))
+    opening = _open(request, sender, key, copy, system_prompt, own_turns=len(own.turns))
     with turn_to_copy(copy.copied_bytes):
-        return (yield from _open(request, sender, key, copy, system_prompt))
+        return (yield from opening)
 
 
-def _own(request: ResponseRequest) -> list[InputMessage]:
-    """Return the user messages before the one to answer."""
-    return [message for message in request.earlier if message.role is Role.USER]
-
-
-def _params(request: ResponseRequest, *, history_length: int = 0) -> dict[str, Any]:
-    """Return what is kept with the reply."""
+def _params(request: ResponseRequest, own_turns: int) -> dict[str, Any]:
+    """Return what is kept with the reply; own_turns: of the input, before the one to answer."""
     params = {"model": chat_settings.DEFAULT_MODEL, **request.shown}
-    if history_length:
-        params["history"] = history_length
+    if own_turns:
+        params["history"] = 2 * own_turns  # messages
     return params
 
 
@@ -183,15 +179,14 @@ def _submit(
     params: Mapping[str, Any],
     caller: Caller,
     *,
-    before: Sequence[InputMessage] = (),
+    before: Sequence[PastTurn] = (),
     system_text: str = "",
     after_reply: int | None = None,
 ) -> Steps[Accepted]:
-    message = merge([*before, request.message])
-    parts = yield from files.store_parts.steps(caller, message.parts)
+    parts = yield from files.store_parts.steps(caller, request.message.parts)
     accepted = yield from turns.submit.steps(
         caller=caller,
-        content=message.text,
+        content=request.message.text,
         parts=parts,
         options=request.options,
         key=key,
@@ -201,6 +196,7 @@ def _submit(
             is_untruncated=request.is_untruncated,
             params=orjson.dumps(params),
             after_reply=after_reply,
+            before=before,
         ),
     )
     return accepted

@@ -18,8 +18,10 @@ from chat.domain.errors import (
     SessionNotFound,
 )
 from chat.domain.ids import message_number
-from chat.openai_api import items
+from chat.openai_api import item_pages
 from chat.openai_api.ids import MessageRef
+from chat.openai_api.item_pages import MessageRange
+from chat.openai_api.pages import PageQuery
 from chat.openai_api.response_events import ResponseEvents
 from chat.openai_api.response_object import to_response
 from chat.protocols.senders import Sender
@@ -79,30 +81,38 @@ def delete(sender: Sender, ref: MessageRef) -> None:
     if not Status(turn.reply["status"]).is_terminal:
         raise Conflict("The response has not ended: cancel it first.")
     if not is_of_conversation:
-        for number in (turn.number, message_number(turn.reply["reply_to"])):
-            messages.erase(turn.caller, number)
+        _erase(turn)
     messages.hide_reply(turn.caller, turn.number)
 
 
-def list_input(turn: Turn) -> list[dict[str, Any]]:
-    """Return the input items of a response, the oldest first.
+def _erase(turn: Turn) -> None:
+    """Erase the texts of a turn's input and reply."""
+    stored = item_pages.iterate_messages(
+        turn.caller,
+        _input_range(turn),
+        newest_first=True,
+        page_size=chat_settings.MAX_PAGE_LIMIT,
+    )
+    for message in stored:
+        if message["content"] or "parts" in message:
+            messages.erase(turn.caller, message_number(message["id"]))
+    messages.erase(turn.caller, turn.number)
 
-    These are its user message and, if the session began with a history, that.
+
+def list_input(turn: Turn, query: PageQuery) -> dict[str, Any]:
+    """Return a page of the input items of a response as JSON.
 
     Raises:
+        NotFound: there is no such item as the query's `after`.
         SessionNotFound, SessionExpired, StoreUnavailable
     """
-    first = turn.params.get("history", 0)
-    number = message_number(turn.reply["reply_to"])
-    page = messages.list_messages(
-        turn.caller,
-        before=f"msg_{number + 1}",
-        after=None,
-        limit=min(1 + first, chat_settings.MAX_PAGE_LIMIT),
-        newest_first=False,
-    )
-    messages_ = map(orjson.loads, page.messages)
-    return [item for each in messages_ for item in items.to_items(turn.session_id, each)]
+    return item_pages.list_items(turn.caller, query, _input_range(turn))
+
+
+def _input_range(turn: Turn) -> MessageRange:
+    """Return the user message of a turn, and those that its request had before it."""
+    last = message_number(turn.reply["reply_to"])
+    return MessageRange(first=last - turn.params.get("history", 0), last=last)
 
 
 async def stream(turn: Turn, abort: Abort, *, starting_after: int = -1) -> AsyncGenerator[bytes]:

@@ -5,7 +5,7 @@ calls run in threads. Waiting takes none.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -31,9 +31,11 @@ from chat.protocols.requests import (
     execute,
     identify,
     in_thread,
+    is_retry,
     json_response,
     receive,
 )
+from chat.protocols.senders import Sender
 from chat.protocols.turn import ReplyFailed, Turn, find_start, wait_for_end
 from chat.realtime.event_stream import EventStream
 from chat.store.calls import Steps, run
@@ -159,7 +161,7 @@ def _retrieve(request: HttpRequest, response_id: str) -> Turn:
 
 @in_thread
 def delete_response(request: HttpRequest, response_id: str) -> HttpResponseBase:
-    responses.delete(identify(request), ids.parse_response(response_id))
+    _delete(request, identify(request), responses.delete, ids.parse_response(response_id))
     return json_response({"id": response_id, "object": "response", "deleted": True})
 
 
@@ -181,8 +183,7 @@ def _cancel(request: HttpRequest, response_id: str) -> Turn:
 def list_input_items(request: HttpRequest, response_id: str) -> HttpResponseBase:
     query = pages.PageQuery.parse(request.GET)
     turn = _retrieve(request, response_id)
-    found, has_more = query.page_of(responses.list_input(turn))
-    return json_response(pages.to_list(found, has_more=has_more))
+    return json_response(responses.list_input(turn, query))
 
 
 @in_thread
@@ -205,7 +206,7 @@ def update_conversation(request: HttpRequest, conversation_id: str) -> HttpRespo
 
 @in_thread
 def delete_conversation(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
-    conversations.delete(identify(request), conversation_id)
+    _delete(request, identify(request), conversations.delete, conversation_id)
     body = {"id": conversation_id, "object": "conversation.deleted", "deleted": True}
     return json_response(body)
 
@@ -213,14 +214,14 @@ def delete_conversation(request: HttpRequest, conversation_id: str) -> HttpRespo
 @in_thread
 def list_items(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
     query = pages.PageQuery.parse(request.GET)
-    found, has_more = conversations.list_items(identify(request), conversation_id, query)
-    return json_response(pages.to_list(found, has_more=has_more))
+    return json_response(conversations.list_items(identify(request), conversation_id, query))
 
 
 @in_thread
 def create_items(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
-    sender, _, body = receive(request)
-    found = conversations.add_items(sender, conversation_id, body)
+    sender, raw, body = receive(request)
+    attaching = attach(request, sender, raw)
+    found = conversations.add_items(sender, conversation_id, body, attaching)
     return json_response(pages.to_list(found, has_more=False))
 
 
@@ -232,7 +233,21 @@ def get_item(request: HttpRequest, conversation_id: str, item_id: str) -> HttpRe
 
 @in_thread
 def delete_item(request: HttpRequest, conversation_id: str, item_id: str) -> HttpResponseBase:
-    return json_response(conversations.delete_item(identify(request), conversation_id, item_id))
+    sender = identify(request)
+    _delete(request, sender, conversations.delete_item, conversation_id, item_id)
+    _, session = conversations.find(sender, conversation_id)
+    return json_response(conversations.to_conversation(session))
+
+
+def _delete(
+    request: HttpRequest, sender: Sender, delete: Callable[..., None], *args: object
+) -> None:
+    """Delete something. If an SDK repeats the request, it may be gone already."""
+    try:
+        delete(sender, *args)
+    except NotFound:
+        if not is_retry(request):
+            raise
 
 
 @in_thread

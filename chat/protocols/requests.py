@@ -121,14 +121,18 @@ def attach(request: HttpRequest, sender: Sender, raw: bytes) -> Steps[Attachment
         InvalidRequest: the Idempotency-Key is not valid.
         StoreFull, StoreUnavailable
     """
-    count = request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "0")
     attachment = yield from repeats.attach.steps(
         sender.identity,
         request.path.encode() + raw,
         key=headers.idempotency_key(request.META),
-        is_repeated=count not in {"", "0"},
+        is_repeated=is_retry(request),
     )
     return attachment
+
+
+def is_retry(request: HttpRequest) -> bool:
+    """Return whether an SDK says that it has sent the request before."""
+    return request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "0") not in {"", "0"}
 
 
 def abort_of(request: HttpRequest) -> Abort:

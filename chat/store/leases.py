@@ -3,7 +3,7 @@
 Every call after `claim` carries the lease. A worker that has lost its lease writes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -24,33 +24,31 @@ from chat.domain import (
     Outcome,
     PromptMessage,
     Retry,
-    Role,
-    Status,
     Usage,
 )
 from chat.domain.errors import LeaseLost
-from chat.domain.files import Part
 from chat.settings import chat_settings
 from chat.store import budgets, counters
 from chat.store.calls import Steps, reply_or_raise, send, send_all, store_call
 from chat.store.client import is_programming_error, unavailable
 from chat.store.clock import redis_clock
+from chat.store.message_json import ROLES, parse_message, parse_parts
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, milliseconds, script_call, script_error
 
-# Seven times faster than a lookup by the enum itself; the history of a claim has about twenty
-# messages.
-ROLES = {role.value: role for role in Role}
-STATUSES = {status.value: status for status in Status}
+# Message numbers of a history that a claim reads: of 5,000 turns. Redis serves no other client
+# during this time.
+MAX_NUMBERS = 10_000
 # Members of stored JSON objects that this version knows.
 KNOWN_FIELDS = {kind: {field.name for field in fields(kind)} for kind in (Context, Options)}
 
 
 @store_call
-def claim(session_id: str, *, nonce: str, worker: str) -> Steps[Claim | None]:
+def claim(session_id: str, *, nonce: str, worker: str, max_tokens: int) -> Steps[Claim | None]:
     """Claim the session's next turn; `None` if there is none, or another worker has the lease.
 
-    nonce: random, so that the same call, sent again, gets the same claim.
+    nonce: random, so that the same call, sent again, gets the same claim. max_tokens: of the
+    history, at least as many as any model takes; more may be returned.
 
     Raises:
         StoreUnavailable: Redis did not answer.
@@ -62,7 +60,8 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Steps[Claim | None]:
         worker,
         milliseconds(chat_settings.LEASE_TTL),
         Context().messages,
-        2 * chat_settings.MAX_PAGE_LIMIT,
+        max_tokens,
+        MAX_NUMBERS,
         redis_clock.latest(),
     )
     result = yield from send(call)
@@ -71,7 +70,7 @@ def claim(session_id: str, *, nonce: str, worker: str) -> Steps[Claim | None]:
 
 def _parse_claim(session_id: str, nonce: str, result: list[Any]) -> Claim:
     fence, turn, attempt, ms_left, system_prompt, context = result[1:7]
-    identity, request_json, reply_json = result[7:10]
+    identity, request_json, reply_json, has_more = result[7:11]
     reply = orjson.loads(reply_json)
     request = orjson.loads(request_json)
     return Claim(
@@ -91,7 +90,8 @@ def _parse_claim(session_id: str, nonce: str, result: list[Any]) -> Claim:
         traceparent=request.get("traceparent", ""),
         accepted_at=reply["created_at"],
         claimed_at=reply["started_at"],
-        history=_parse_history(result[10:]),
+        history=_parse_history(result[11:]),
+        has_more=bool(has_more),
         identity=_parse_identity(identity),
     )
 
@@ -113,29 +113,14 @@ def _known_fields(kind: type[Context | Options], stored: dict[str, Any]) -> dict
 
 def _parse_history(messages: list[bytes]) -> list[HistoryMessage]:
     """Parse stored messages, the newest first; return the oldest first."""
-    history = [_parse_message(stored) for stored in orjson.loads(b"[%b]" % b",".join(messages))]
+    history = [parse_message(stored) for stored in orjson.loads(b"[%b]" % b",".join(messages))]
     return history[::-1]
 
 
-def _parse_message(stored: dict[str, Any]) -> HistoryMessage:
-    return HistoryMessage(
-        stored["id"],
-        ROLES[stored["role"]],
-        stored["content"],
-        STATUSES[stored["status"]],
-        stored["reply_to"],
-        stored.get("replaces"),
-        stored["attempt"],
-        _parse_parts(stored["parts"]) if "parts" in stored else (),
-    )
-
-
-def _parse_prompt_message(role: str, text: str, parts: Sequence[Any] = ()) -> PromptMessage:
-    return PromptMessage(ROLES[role], text, _parse_parts(parts))
-
-
-def _parse_parts(parts: Sequence[Any]) -> tuple[Part, ...]:
-    return tuple(map(Part.from_json, parts))
+def _parse_prompt_message(
+    role: str, text: str, parts: Sequence[Mapping[str, Any]] = ()
+) -> PromptMessage:
+    return PromptMessage(ROLES[role], text, parse_parts(parts))
 
 
 @store_call

@@ -15,7 +15,7 @@ from chat.store import keys, openers, quota
 from chat.store.api_keys import parse_policy
 from chat.store.calls import Steps, execute, gather, no_calls, send_script, store_call
 from chat.store.files import description
-from chat.store.message_json import json_escape, parts_json
+from chat.store.message_json import past_turn_args
 from chat.store.rate_limit import change_rate
 from chat.store.routing import Arg
 from chat.store.scripts import ScriptCall, call_with_delivery_keys, script_call
@@ -82,16 +82,19 @@ def restore_call(new: NewSession, history: History, bytes_: int = 0) -> ScriptCa
 
 
 @store_call
-def append_history(caller: Caller, history: History) -> Steps[int]:
+def append_history(caller: Caller, history: History, *, key: str, digest: str = "") -> Steps[int]:
     """Append turns to an idle session, atomically; return the number of the last reply.
+
+    key: idempotency key: the client's, or a random one; digest: of the request, empty for a random
+    key.
 
     Raises:
         SessionBusy: a turn is open.
         RateLimited, SessionFilesFull, SessionFull, AddressQuotaExceeded, QuotaExceeded: nothing was
             changed.
-        StoreFull, SessionNotFound, SessionExpired, StoreUnavailable
+        StoreFull, IdempotencyMismatch, SessionNotFound, SessionExpired, StoreUnavailable
     """
-    args: list[Arg] = [*change_rate(caller), *_history_args(history)]
+    args: list[Arg] = [*change_rate(caller), key, digest, *_history_args(history)]
     reply = yield from _send_within_quota("append_history", caller, *args)
     return 2 * int(reply[1])
 
@@ -101,9 +104,7 @@ def _history_args(history: History) -> list[Arg]:
     args: list[Arg] = [chat_settings.MAX_SESSION_FILE_BYTES, len(history.files)]
     for file, content in history.files.values():
         args += (file.id, description(file), content)
-    for turn in history.turns:
-        args += (json_escape(turn.content), parts_json(turn.parts), json_escape(turn.reply))
-    return args
+    return [*args, *past_turn_args(history.turns)]
 
 
 def _create_args(new: NewSession, bytes_: int) -> tuple[Arg, ...]:

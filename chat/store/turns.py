@@ -6,7 +6,7 @@ from chat.domain import Accepted, Caller, Cancelled, Submission
 from chat.domain.rates import interval_ms
 from chat.settings import chat_settings, has_webhook
 from chat.store.calls import Steps, send_and_wait, send_script, store_call
-from chat.store.message_json import json_escape
+from chat.store.message_json import json_escape, past_turn_args
 from chat.store.queue_limit import queue_limit
 from chat.store.quota import within_quota
 from chat.store.routing import Arg
@@ -54,6 +54,7 @@ def submit(caller: Caller, submission: Submission, *, exceeded: str = "") -> Ste
         submission.params,
         "" if submission.after_reply is None else submission.after_reply,
         submission.parts,
+        *past_turn_args(submission.before),
     )
     return _parse_accepted(caller, result)
 

@@ -77,7 +77,12 @@ async def run_next_turn(session_id: str) -> None:
         return
     with log_context(session=session_id):
         try:
-            claim = await leases.claim.on_loop(session_id, nonce=random_id(), worker=worker_id())
+            claim = await leases.claim.on_loop(
+                session_id,
+                nonce=random_id(),
+                worker=worker_id(),
+                max_tokens=llms.max_context_tokens(),
+            )
         except StoreUnavailable as error:
             logger.warning("Could not claim the turn; the sweeper will retry: %s", error.__cause__)
             return

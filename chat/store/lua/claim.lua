@@ -9,18 +9,20 @@
 -- WORKER       its name
 -- LEASE        ms
 -- CONTEXT      messages of context if the session does not set a number
+-- MAX_TOKENS   of the history to read, at least as many as any model takes
 -- MAX_NUMBERS  of messages of the history to read
 -- LATEST       ms that the clock does not exceed unless it has stepped; 0 if unknown
 --
 -- Replies:
---   CLAIMED fence turn attempt ms_left system_prompt context identity request reply message...
+--   CLAIMED fence turn attempt ms_left system_prompt context identity request reply has_more message...
 --              identity: tenant, user, API key and addresses, one per line
+--              has_more: 1 if there are earlier messages
 --              messages: the user message to answer, then earlier ones, newest first
 --   LEASED     another lease is valid
 --   EMPTY      no turn waits
 --   WAITING    the next turn waits for its retry, or for a check of the clock
 --   SESSION_GONE
-local NONCE, WORKER, LEASE, CONTEXT, MAX_NUMBERS, LATEST = unpack(ARGV, 4)
+local NONCE, WORKER, LEASE, CONTEXT, MAX_TOKENS, MAX_NUMBERS, LATEST = unpack(ARGV, 4)
 read('schema', 'owner', 'party', 'tokens', 'running_turn', 'nonce', 'finished_nonce', 'head',
   'tail', 'first_message', 'waiting', 'fence', 'attempt', 'retry_at', 'deadline', 'next_deadline',
   'model', 'system_prompt', 'context', 'partial_bytes', 'bytes', 'expires_at', 'ttl',
@@ -74,5 +76,8 @@ local prompt = tonumber(string.match(reply, '"reply_to":"msg_(%d+)"'))
 local identity = table.concat({ s.tenant or '', s.user or '', s.api_key or '',
   s.addresses or '' }, '\n')
 local wanted = math.max(1, string.match(s.context, '"messages":(%d+)') or CONTEXT)
-return { 'CLAIMED', s.fence, s.running_turn, s.attempt, deadline - now, s.system_prompt,
-  s.context, identity, request, reply, unpack(read_history(prompt, wanted, tonumber(MAX_NUMBERS))) }
+local found, has_more = read_history(prompt, wanted, tonumber(MAX_TOKENS), tonumber(MAX_NUMBERS))
+local result = { 'CLAIMED', s.fence, s.running_turn, s.attempt, deadline - now, s.system_prompt,
+  s.context, identity, request, reply, has_more and 1 or 0 }
+for _, message in ipairs(found) do result[#result + 1] = message end
+return result

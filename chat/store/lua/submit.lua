@@ -2,7 +2,7 @@
 -- Accept a user message and the turn that will answer it, or change nothing.
 -- include: session authorize events counters message_json turns token_usage enqueue_delivery
 -- include: finish_turn keep_alive session_bytes idempotency enqueue_turn replay interrupt token_budget
--- include: rate exceeded_budgets params
+-- include: rate exceeded_budgets params add_turns
 --
 -- KEYS             see lib/session.lua
 -- ARGV[1-3]        see lib/session.lua
@@ -25,6 +25,7 @@
 -- PARAMS           that are kept with the reply, JSON object, or ''
 -- AFTER_REPLY      number of the reply that must be the last one, or '' for any
 -- PARTS            of the message, JSON list, or '' if it has only text
+-- ARGV[23...]      turns to add before it, see lib/past_turns.lua
 --
 -- Replies:
 --   ACCEPTED message reply position awake party   awake: 1 if the session needs no wake-up
@@ -39,7 +40,8 @@
 --   QUOTA_NEEDED bytes holders   see lib/session_bytes.lua
 local CREDENTIAL, CONTENT, REQUEST, DEADLINE, GRACE, ON_BUSY, KEY, DIGEST, MAX_QUEUED, MAX_TURNS,
   INTERVAL, BURST, HAS_WEBHOOK, TOKENS_PER_HOUR, EXCEEDED, REPLACES, PARAMS, AFTER_REPLY, PARTS =
-  unpack(ARGV, 4)
+  unpack(ARGV, 4, 22)
+local BEFORE = 23 -- place of the turns to add
 read('schema', 'owner', 'party', 'tokens', 'token_hash', 'expires_at', 'running_turn', 'waiting',
   'head', 'tail', 'first_message', 'attempt', 'retry_at', 'partial_bytes', 'bytes', 'kept_bytes',
   'quota', 'ttl', 'max_expires_at', 'keys_expire_at', 'tat', 'has_webhook', 'lease_until',
@@ -70,12 +72,13 @@ if exceeded then return exceeded end
 local tat, wait_ms = check_rate(s.tat, INTERVAL, BURST, 1)
 if wait_ms > 0 then return { 'RATE_LIMITED', wait_ms } end
 if s.waiting >= tonumber(MAX_QUEUED) then return { 'SESSION_QUEUE_FULL' } end
-local refusal = refuse_turn(MAX_TURNS) or refuse_bytes(#CONTENT + #REQUEST + #PARAMS + #PARTS)
+local refusal = refuse_turn(MAX_TURNS) or
+  refuse_bytes(#CONTENT + #REQUEST + #PARAMS + #PARTS + past_bytes(BEFORE))
 if refusal then return refusal end
 
 local needs_wake_up = ON_BUSY == 'interrupt' and interrupt()
 local is_empty = s.first_message > 2 * s.tail
-local turn = s.tail + 1
+local turn = add_past_turns(BEFORE) + 1
 local number = 2 * turn - 1
 local message = user_message_json(number, CONTENT, replaced, PARTS ~= '' and PARTS)
 local reply, position = enqueue_turn(turn, number, REQUEST, now + DEADLINE, message)

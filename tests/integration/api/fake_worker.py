@@ -8,7 +8,7 @@ from chat.store.message_json import json_escape
 
 
 def claim_turn(session_id: str) -> Claim:
-    claim = leases.claim(session_id, nonce=secrets.token_hex(8), worker="a test")
+    claim = leases.claim(session_id, nonce=secrets.token_hex(8), worker="a test", max_tokens=8192)
     assert claim is not None
     return claim
 

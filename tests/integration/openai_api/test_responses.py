@@ -205,6 +205,85 @@ def test_new_response_takes_its_history_from_the_input(client: OpenAI) -> None:
     assert texts == ["My name is Ann.", "Hi.", "One more thing.", HISTORY]
 
 
+def input_texts(client: OpenAI, response_id: str, **query: Any) -> list[str]:
+    items: Any = client.responses.input_items.list(response_id, order="asc", **query)
+    return [item.content[0].text for item in items]
+
+
+@pytest.mark.parametrize("kind", ["new", "appended", "copied", "conversation"])
+def test_items_of_the_input_stay_separate(client: OpenAI, kind: str) -> None:
+    """The model receives, and the list has, what was sent."""
+    texts = ["I am Ann.", "Hi Ann.", "I like tea.", "And cake.", HISTORY]
+    roles: Any = ["user", "assistant", "user", "user", "user"]
+    given: Any = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]
+    target: dict[str, str] = {}
+    if kind == "conversation":
+        target["conversation"] = client.conversations.create().id
+    elif kind != "new":
+        target["previous_response_id"] = client.responses.create(input="First.").id
+    if kind == "copied":
+        client.responses.create(
+            input="Second.", previous_response_id=target["previous_response_id"]
+        )
+    response = client.responses.create(input=given, extra_body=target)
+    found = [(each["role"], each["content"]) for each in received(response.output_text)]
+    assert found[-5:] == list(zip(roles, texts, strict=True))
+    assert len(found) == (7 if "previous_response_id" in target else 5)
+    for limit in (2, 100):
+        assert input_texts(client, response.id, limit=limit) == texts
+    following = client.responses.create(input=HISTORY, previous_response_id=response.id)
+    assert following.id.rsplit("_", 1)[0] == response.id.rsplit("_", 1)[0]
+    assert input_texts(client, following.id) == [HISTORY]
+    assert [each["content"] for each in received(following.output_text)][:-2] == [
+        text for _, text in found
+    ]
+
+
+def test_all_messages_that_fit_reach_the_model(client: OpenAI) -> None:
+    texts = [f"number {i}" for i in range(300)]
+    given: Any = [{"role": "user", "content": text} for text in [*texts, HISTORY]]
+    first = client.responses.create(input=given, truncation="disabled")
+    assert [each["content"] for each in received(first.output_text)] == [*texts, HISTORY]
+    for _ in ("appended", "copied"):
+        next_one = client.responses.create(
+            input=HISTORY, previous_response_id=first.id, max_output_tokens=4000
+        )
+        found = [each["content"] for each in received(next_one.output_text)]
+        assert (found[:300], len(found)) == (texts, 303)
+
+
+def test_input_that_does_not_fit_is_cut_or_fails(client: OpenAI) -> None:
+    """The model takes 32,768 tokens."""
+    given: Any = [{"role": "user", "content": f"{i} " + "x" * 8000} for i in range(20)]
+    first = client.responses.create(input=given)
+    assert first.status == "completed"
+    conversation = first.id.replace("resp", "conv").rsplit("_", 1)[0]
+    for target in (
+        {"input": [*given, {"role": "user", "content": "Hello"}]},
+        {"input": "Hello", "previous_response_id": first.id},
+        {"input": "Hello", "conversation": conversation},
+    ):
+        failed = client.responses.create(**target, truncation="disabled")
+        assert failed.status == "failed"
+        assert failed.error is not None
+        assert failed.error.to_dict()["code"] == "invalid_prompt"
+        assert client.responses.create(**target).status == "completed"
+
+
+def test_input_items_are_listed_to_the_end(client: OpenAI) -> None:
+    texts = [f"number {i}" for i in range(150)]
+    given: Any = [{"role": "user", "content": text} for text in texts]
+    response = client.responses.create(input=[*given, {"role": "user", "content": "Hello"}])
+    assert input_texts(client, response.id, limit=100) == [*texts, "Hello"]
+    newest: Any = list(client.responses.input_items.list(response.id, limit=70))
+    assert [item.content[0].text for item in newest] == ["Hello", *texts[::-1]]
+    first = client.responses.input_items.list(response.id, after=newest[-2].id)
+    assert ([item.id for item in first.data], first.has_more) == ([newest[-1].id], False)
+    for after in ("msg_" + "0" * 24 + "_1", f"{newest[0].id}0", "x"):
+        with pytest.raises(openai.NotFoundError):
+            client.responses.input_items.list(response.id, after=after)
+
+
 def test_cancelled_response_keeps_its_text(client: OpenAI) -> None:
     created = client.responses.create(input=SLOW, background=True)
     stream = client.responses.retrieve(created.id, stream=True)
@@ -247,6 +326,19 @@ def test_deleted_response_is_gone(client: OpenAI) -> None:
             client.responses.retrieve(each.id)
     third = client.responses.create(input=HISTORY, previous_response_id=second.id)
     assert "1234" not in third.output_text
+    with pytest.raises(openai.NotFoundError):  # as OpenAI's API
+        client.responses.delete(first.id)
+
+
+def test_deleting_a_response_erases_all_its_input(client: OpenAI) -> None:
+    given: Any = [{"role": "user", "content": f"My secret is {i}234."} for i in range(2)]
+    first = client.responses.create(input="Hello")
+    for target in ({}, {"previous_response_id": first.id}):
+        response = client.responses.create(input=given, extra_body=target)
+        last = client.responses.create(input="Hello", previous_response_id=response.id)
+        client.responses.delete(response.id)
+        following = client.responses.create(input=HISTORY, previous_response_id=last.id)
+        assert "234" not in following.output_text
 
 
 def test_unstored_response_is_deleted_five_minutes_later(client: OpenAI, base_url: str) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -9,12 +10,14 @@ import pytest
 import requests
 from openai import OpenAI
 
+from chat.domain import Scope
 from tests.harness.proxy import Proxy
 from tests.harness.stack import Stack
 from tests.harness.tiers import thorough
 from tests.integration.openai_api.node_sdk import iterate_lines, needs_node, start_node
 
 # Minutes: the SDK waits before it repeats a request.
+HELLO: Any = {"role": "user", "content": "Hello"}
 LONG = [pytest.mark.thorough, pytest.mark.timeout(1200)]
 
 
@@ -77,6 +80,84 @@ def test_requests_repeated_by_node_create_no_second_reply(
                 threading.Timer(random.uniform(0, 0.15), proxy.disconnect).start()
         assert node.returncode == 0
     check_one_call_each(stack, marker, times)
+
+
+def item_texts(client: OpenAI, conversation_id: str) -> list[str]:
+    items: Any = client.conversations.items.list(conversation_id, order="asc")
+    return [item.content[0].text for item in items]
+
+
+def sessions_of(client: OpenAI, user: str) -> int:
+    """Return the number of sessions of a user, by erasing them."""
+    url = str(client.base_url).removesuffix("/v1/")
+    answer: Any = client.delete(f"{url}/users/{user}", cast_to=object)
+    return int(answer["deleted_sessions"])
+
+
+def call_repeated(stack: Stack, client: OpenAI, path: str, call: Callable[[OpenAI], Any]) -> Any:
+    """Call while the first response is lost, so that the SDK repeats the request."""
+    with Proxy(stack.web().url) as proxy:
+        proxy.drop_response_to(path)
+        return call(client.with_options(base_url=f"{proxy.url}/v1", max_retries=2))
+
+
+CREATING: dict[str, Callable[[OpenAI], Any]] = {
+    "responses": lambda client: client.responses.create(input="Hello"),
+    "streamed response": lambda client: list(client.responses.create(input="Hello", stream=True)),
+    "background response": lambda client: client.responses.create(input="Hello", background=True),
+    "chat completion": lambda client: client.chat.completions.create(
+        model="default", messages=[{"role": "user", "content": "Hello"}]
+    ),
+    "conversation": lambda client: client.conversations.create(items=[HELLO]),
+}
+
+
+@pytest.mark.parametrize("name", CREATING)
+def test_repeated_request_creates_one_session(
+    stack: Stack, base_url: str, new_key: Callable[..., str], name: str
+) -> None:
+    key, user = new_key(scopes=(Scope.USERS, Scope.SESSIONS)), f"user-{random.getrandbits(32)}"
+    headers = {"Parley-User": user}
+    with OpenAI(base_url=base_url, api_key=key, default_headers=headers) as client:
+        call_repeated(stack, client, "POST /v1/", CREATING[name])
+        assert sessions_of(client, user) == 1
+
+
+def test_repeated_request_adds_items_once(stack: Stack, client: OpenAI) -> None:
+    conversation = client.conversations.create().id
+
+    def add(client: OpenAI, text: str = "Hello", **headers: str) -> Any:
+        item: Any = {"role": "user", "content": text}
+        items = client.conversations.items
+        return items.create(conversation, items=[item], extra_headers=headers).data
+
+    (added,) = call_repeated(stack, client, "/items", add)
+    assert item_texts(client, conversation) == ["Hello"]
+    assert client.conversations.items.retrieve(added.id, conversation_id=conversation) == added
+    add(client)  # another one, which is equal
+    assert add(client, **{"Idempotency-Key": "a"}) == add(client, **{"Idempotency-Key": "a"})
+    assert item_texts(client, conversation) == ["Hello"] * 3
+    with pytest.raises(openai.ConflictError):
+        add(client, "Another", **{"Idempotency-Key": "a"})
+
+
+def test_repeated_deletion_succeeds(stack: Stack, client: OpenAI) -> None:
+    conversation = client.conversations.create(items=[HELLO]).id
+    (item,) = client.conversations.items.list(conversation).data
+    item_id = str(item.id)
+    response = client.responses.create(input="Hello").id
+
+    def delete_item(client: OpenAI) -> Any:
+        return client.conversations.items.delete(item_id, conversation_id=conversation)
+
+    for call in (
+        delete_item,
+        lambda client: client.conversations.delete(conversation),
+        lambda client: client.responses.delete(response),
+    ):
+        call_repeated(stack, client, "DELETE /v1/", call)
+        with pytest.raises(openai.NotFoundError):
+            call(client)
 
 
 def test_equal_requests_are_two_unless_they_say_otherwise(client: OpenAI) -> None:

@@ -1,6 +1,7 @@
 """Steps of tests: operations of the store with default arguments."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from chat.domain import (
     NewSession,
     OnBusy,
     Outcome,
+    PastTurn,
     Retry,
     Status,
     Submission,
@@ -61,6 +63,7 @@ def submission(
     key: str = "",
     digest: str = "",
     deadline: float = DEADLINE,
+    before: Sequence[PastTurn] = (),
 ) -> Submission:
     return Submission(
         content=content,
@@ -69,6 +72,7 @@ def submission(
         on_busy=on_busy,
         key=key or secrets.token_hex(6),
         digest=digest,
+        before=before,
     )
 
 
@@ -85,7 +89,7 @@ def regenerate(caller: Caller, number: int, *, key: str = "", digest: str = "") 
 
 def claim(caller: Caller, nonce: str = "") -> Claim | None:
     nonce = nonce or secrets.token_hex(8)
-    return leases.claim(caller.session_id, nonce=nonce, worker="host:1")
+    return leases.claim(caller.session_id, nonce=nonce, worker="host:1", max_tokens=8192)
 
 
 def claim_delivery(

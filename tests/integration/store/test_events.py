@@ -8,7 +8,7 @@ import orjson
 import pytest
 from redis import Redis
 
-from chat.domain import Caller, EventBatch
+from chat.domain import Caller, EventBatch, PastTurn
 from chat.domain.errors import ParleyError
 from chat.store import due, keys, sessions, turns
 from chat.store.events import EVENTS_PREFIX, Position, log_keys, parse_batch, read_logs
@@ -103,6 +103,8 @@ def test_replay_has_the_events_as_they_were_published(redis: Any) -> None:
     turns.cancel(caller, 6)
     steps.regenerate(caller, 6)
     sessions.set_feedback(caller, 2, b'{"rating":"up","comment":",\\"feedback\\":null}"}')
+    before = [PastTurn('a "question"', ""), PastTurn("", "an answer")]
+    turns.submit(caller, steps.submission("five", before=before))
     LeaseHolder.claim_for(caller).append("partial")
     advance(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)

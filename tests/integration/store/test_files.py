@@ -10,7 +10,7 @@ from redis import Redis
 
 from chat.conversation import files as session_files
 from chat.conversation import history
-from chat.conversation.sessions import create_session, open_with_history
+from chat.conversation.sessions import append_history, create_session, open_with_history
 from chat.domain import Caller, History, InputMessage, PastTurn, Principal, Role
 from chat.domain.errors import QuotaExceeded, SessionFilesFull, SessionFull, SessionNotFound
 from chat.domain.files import InputPart, Part, PartType
@@ -65,12 +65,12 @@ def test_files_of_added_turns_are_limited(redis: Redis, settings: Settings) -> N
     turns_ = history.build([InputMessage(Role.USER, "", (part,))])
     settings.CHAT_MAX_SESSION_FILE_BYTES = 1000
     for _ in range(2):  # stored once
-        sessions.append_history(caller, turns_)
+        append_history(caller, turns_)
     assert len(content) < sizes(redis, caller)[1] < 1000
     other = history.build([InputMessage(Role.USER, "", (part._replace(content=PNG + bytes(300)),))])
     before = sizes(redis, caller)
     with pytest.raises(SessionFilesFull):
-        sessions.append_history(caller, other)
+        append_history(caller, other)
     assert sizes(redis, caller) == before
     settings.CHAT_MAX_SESSION_FILE_BYTES = 100
     with pytest.raises(SessionFilesFull):

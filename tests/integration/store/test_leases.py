@@ -7,7 +7,19 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Delta, FinishResult, Identity, Lease, Role, Status
+from chat.conversation.context_window import estimate_message, pair_with_replies
+from chat.domain import (
+    MAX_CONTEXT_MESSAGES,
+    Caller,
+    Delta,
+    FinishResult,
+    Identity,
+    Lease,
+    PastTurn,
+    PromptMessage,
+    Role,
+    Status,
+)
 from chat.domain.errors import LeaseLost
 from chat.settings import chat_settings
 from chat.store import due, keys, leases, sessions, turns
@@ -55,7 +67,7 @@ def test_claim_says_who_opened_the_session(identity: Identity) -> None:
     sessions.create(new)
     caller = Caller(session_id=new.id, credential=new.token_hash)
     steps.submit(caller)
-    claimed = leases.claim(new.id, nonce="n", worker="w")
+    claimed = leases.claim(new.id, nonce="n", worker="w", max_tokens=8192)
     assert claimed is not None
     assert (claimed.identity, claimed.owner, claimed.party) == (
         identity,
@@ -356,6 +368,51 @@ def test_claim_reads_only_the_history_it_needs(messages: int, first: int) -> Non
     claimed = steps.claim(caller)
     assert claimed is not None
     assert [message.id for message in claimed.history] == [f"msg_{n}" for n in range(first, 26)]
+
+
+# Of one and two bytes in UTF-8; with one, two and six characters in JSON.
+@pytest.mark.parametrize("text", ["x" * 40, '"\\\n' * 20, "\x01" * 40, "\u00e9" * 20])
+@pytest.mark.parametrize("max_tokens", [1, 2_000, 8_000])
+def test_claim_reads_as_many_tokens_as_a_model_takes(text: str, max_tokens: int) -> None:
+    caller = steps.create_session(messages=MAX_CONTEXT_MESSAGES)
+    kinds = [PastTurn(text, text), PastTurn(text, ""), PastTurn("", text)]
+    turns.submit(caller, steps.submission(before=kinds * 100))
+    claimed = leases.claim(caller.session_id, nonce="n", worker="w", max_tokens=max_tokens)
+    assert claimed is not None
+    read = [each for pair in pair_with_replies(claimed.history) for each in pair if each.content]
+    messages = [PromptMessage(each.role, each.content) for each in read]
+    tokens = sum(map(estimate_message, messages))
+    assert claimed.has_more is (max_tokens < 8_000)
+    assert tokens > max_tokens or not claimed.has_more
+    assert tokens <= 2 * max_tokens + 100
+
+
+def test_claim_reads_a_limited_number_of_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "MAX_NUMBERS", 100)
+    caller = steps.create_session(messages=MAX_CONTEXT_MESSAGES)
+    turns.submit(caller, steps.submission(before=[PastTurn("", "")] * 100))
+    claimed = steps.claim(caller)
+    assert claimed is not None
+    assert claimed.has_more
+    assert len(claimed.history) == 100
+
+
+def test_edited_and_repeated_turns_do_not_count_twice() -> None:
+    caller = steps.create_session(messages=MAX_CONTEXT_MESSAGES)
+    text = "x" * 400
+    turns.submit(caller, steps.submission("first", before=[PastTurn("oldest", "reply")]))
+    steps.answer_next_turn(caller, text)
+    for _ in range(10):
+        steps.regenerate(caller, 3)
+        steps.answer_next_turn(caller, text)
+    for number in (3, 25, 27):
+        turns.submit(caller, replace(steps.submission(text), replaces=number))
+        steps.answer_next_turn(caller, text)
+    steps.submit(caller)
+    claimed = leases.claim(caller.session_id, nonce="n", worker="w", max_tokens=250)
+    assert claimed is not None
+    assert claimed.history[0].content == "oldest"
+    assert not claimed.has_more
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.COMPLETED])

@@ -92,8 +92,10 @@ def test_store_calls_have_the_same_results_on_a_loop(redis: Redis) -> None:
 
     async def work() -> None:
         redis.script_flush()
-        claim = await leases.claim.on_loop(caller.session_id, nonce="n", worker="w")
-        again = leases.claim(caller.session_id, nonce="n", worker="w")
+        claim = await leases.claim.on_loop(
+            caller.session_id, nonce="n", worker="w", max_tokens=8192
+        )
+        again = leases.claim(caller.session_id, nonce="n", worker="w", max_tokens=8192)
         assert claim is not None
         assert again is not None
         assert replace(claim, seconds_left=0) == replace(again, seconds_left=0)

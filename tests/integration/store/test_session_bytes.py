@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller
+from chat.domain import Caller, PastTurn
 from chat.domain.errors import RateLimited, SessionFull
 from chat.store import admin, keys, sessions, tickets, turns
 from tests.integration.store import steps
@@ -67,6 +67,7 @@ def act_in_all_ways(caller: Caller) -> None:
     sessions.set_feedback(caller, 4, b"null")
     admin.redact(caller, 2, b"[redacted]")
     sessions.rotate_token(caller, caller.credential)
+    turns.submit(caller, steps.submission(before=[PastTurn("a \u20ac", "b"), PastTurn("c", "")]))
 
 
 @pytest.mark.security("S43")

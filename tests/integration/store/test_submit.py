@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
-from chat.domain import Caller, Identity, OnBusy, Status
+from chat.domain import Caller, Identity, OnBusy, PastTurn, Status
 from chat.domain.errors import (
     IdempotencyMismatch,
     OwnerQueueFull,
@@ -81,6 +81,32 @@ def test_full_session_queue_rejects_without_changes(redis: Redis, settings: Sett
     with pytest.raises(SessionQueueFull):
         steps.submit(caller)
     assert {key: redis.dump(key) for key in redis.scan_iter()} == before
+
+
+def test_turns_before_a_message_are_added_with_it(settings: Settings) -> None:
+    """Also behind a turn that runs, and once."""
+    settings.CHAT_MAX_QUEUED_TURNS_PER_SESSION = 2
+    caller = steps.create_session()
+    steps.submit(caller, "one")
+    running = LeaseHolder.claim_for(caller)
+    before = [PastTurn("two", "a reply"), PastTurn("three", "")]
+    first = turns.submit(caller, steps.submission("four", key="k", before=before))
+    again = turns.submit(caller, steps.submission("four", key="k", before=before))
+    assert (first.message, first.reply) == (again.message, again.reply)
+    assert first.queue_position == 1
+    steps.submit(caller, "five")
+    with pytest.raises(SessionQueueFull):
+        turns.submit(caller, steps.submission("six", before=before))
+    running.finish("the end")
+    claimed = steps.claim(caller)
+    assert claimed is not None
+    assert claimed.reply_id == "msg_8"
+    assert [each.content for each in claimed.history] == [
+        *("one", "the end", "two", "a reply", "three", "", "four")
+    ]
+    assert [message["content"] for message in steps.messages(caller)][::2] == [
+        *("one", "two", "three", "four", "five")
+    ]
 
 
 @pytest.mark.security("S21")

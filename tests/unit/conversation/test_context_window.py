@@ -197,6 +197,17 @@ def shown(messages: Sequence[PromptMessage]) -> list[str]:
 SEEING = replace(MODEL, inputs=("text", "image"))
 
 
+def test_untruncated_prompt_has_the_whole_history() -> None:
+    history = (user(1, "x" * 400), reply(2, 1, "y" * 400), user(3, "now"))
+    model = replace(MODEL, context_tokens=400)
+    whole = replace(claim(*history), is_untruncated=True)
+    assert len(context_window.build_prompt(whole, model).messages) == 3
+    too_long = replace(claim(*history), is_untruncated=True, has_more=True)
+    for each, limit in ((whole, 300), (too_long, 400)):
+        with pytest.raises(ContextTooLong, match="`truncation` is `disabled`"):
+            context_window.build_prompt(each, replace(model, context_tokens=limit))
+
+
 def test_newest_four_images_are_kept() -> None:
     history = [look(1, "a", "b"), reply(2, 1, "hi"), look(3, "c"), reply(4, 3, "hi")]
     prompt = context_window.build_prompt(claim(*history, look(5, "d", "e")), SEEING)

@@ -1,29 +1,66 @@
 -- Earlier messages, for the model. Needs `s` with first_message.
 
-local COMPLETED_WITH_TEXT = '^{"seq":%d+,"status":"completed","content":"[^"]'
+-- Statuses of replies that are part of the conversation.
+local CONTEXT_STATUSES = { completed = true, incomplete = true, cancelled = true }
+local MAX_STEP = 100 -- message numbers that are read at once
+local TOKENS_PER_MESSAGE = 4 -- as in chat/conversation/context_window.py
 
--- Return the user message `prompt` and the messages before it, newest first: enough to choose
--- `wanted` messages for the context, but at most `max_numbers` message numbers.
+-- Return the least tokens that a message may have in estimates, of 4 bytes each; 0 without a text.
+-- Escapes have two characters for a byte of the text; those of control characters have six.
+local function min_tokens(message)
+  local first = select(2, string.find(message, '"content":"', 1, true))
+  local length = string.find(message, '","id":"msg_', first, true) - first - 1
+  if length == 0 then return 0 end
+  return TOKENS_PER_MESSAGE + length / (string.find(message, '\\u00', first, true) and 24 or 8)
+end
+
+-- Return the number of the message that a reply answers, if it is part of the conversation. A completed
+-- reply without attempt and text stands for none, to a message that a client has added.
+local function answered_by(reply)
+  local status, first = string.match(reply, '^{"seq":%d+,"status":"([%a_]+)","content":"(.)')
+  local is_added = status == 'completed' and string.find(reply, ',"attempt":0,', 1, true)
+  if not CONTEXT_STATUSES[status] or first == '"' and not is_added then return nil end
+  return string.match(reply, '"reply_to":"msg_(%d+)"')
+end
+
+-- Return the user message `prompt` and messages before it, newest first, and whether there are more.
+-- These suffice to choose `wanted` messages for the context, or as many as have `max_tokens`, but they
+-- are among the last `max_numbers` message numbers.
 -- Many turns may have failed or may be regenerated, so reading goes on in larger steps until enough
 -- complete turns are found. Otherwise a model that failed for a while would lose its context.
-local function read_history(prompt, wanted, max_numbers)
-  local found, whole, last, step = {}, 0, prompt, wanted
+local function read_history(prompt, wanted, max_tokens, max_numbers)
+  local found, chosen, tokens = {}, 0, 0
+  local last, step = prompt, math.min(wanted, MAX_STEP)
   local first = math.max(s.first_message, prompt - max_numbers + 1)
-  local is_replied = false
-  while last >= first and (#found == 0 or 2 * whole + 2 < wanted) do
-    local numbers = {}
-    for number = last, math.max(first, last - step + 1), -1 do
-      numbers[#numbers + 1] = number
+  local replies, replaced = {}, {} -- of each user message: tokens of the newest reply; is edited
+
+  local function add(number, message)
+    found[#found + 1] = message
+    if number % 2 == 0 then
+      local to = answered_by(message)
+      if to and not replies[to] then replies[to] = min_tokens(message) end
+      return
     end
-    for i, message in ipairs(redis.call('HMGET', MESSAGES, unpack(numbers))) do
-      if message then
-        found[#found + 1] = message
-        if numbers[i] % 2 == 1 and is_replied then whole = whole + 1 end
-      end
-      is_replied = message and numbers[i] % 2 == 0 and
-        string.find(message, COMPLETED_WITH_TEXT) ~= nil
-    end
-    last, step = last - #numbers, 2 * step
+    local key, edited = tostring(number), string.match(message, '"replaces":"msg_(%d+)"')
+    if edited then replaced[edited] = true end
+    if not replies[key] or replaced[key] then return end
+    chosen = chosen + (replies[key] > 0 and 2 or 1)
+    tokens = tokens + replies[key] + min_tokens(message)
   end
-  return found
+
+  local function is_enough()
+    return #found > 0 and (chosen + 2 >= wanted or tokens > max_tokens)
+  end
+
+  while last >= first and not is_enough() do
+    local numbers = {}
+    for number = last, math.max(first, last - step + 1), -1 do numbers[#numbers + 1] = number end
+    for i, message in ipairs(redis.call('HMGET', MESSAGES, unpack(numbers))) do
+      if message then add(numbers[i], message) end
+      last = numbers[i] - 1
+      if tokens > max_tokens then break end
+    end
+    step = math.min(2 * step, MAX_STEP)
+  end
+  return found, last >= s.first_message
 end

@@ -1,12 +1,12 @@
--- Turns that are added as they are, such as imported ones. Needs events.lua, message_json.lua,
--- session_bytes.lua, files.lua, and `s` with tail and file_bytes.
+-- Turns and files that are added to an idle session, such as imported ones. Needs events.lua,
+-- message_json.lua, session_bytes.lua, files.lua, and `s` with tail and file_bytes.
+-- include: past_turns
 --
 -- ARGV from a place on:
 --   max bytes of the session's files
 --   number of files
 --   id description content    of each file, see put_file
---   message parts reply       of each turn. The texts are the insides of JSON strings; a message without
---                             a reply has an empty one, of attempt 0. parts: JSON list, or ''
+--   message parts reply       of each turn, see lib/past_turns.lua
 
 -- Return whether the session has room for the files.
 local function has_room_for_files(place)
@@ -28,18 +28,12 @@ end
 
 -- Append whole turns, with their files, to the history. model: JSON string.
 local function restore_turns(model, place)
-  local at = format_seconds(now)
   local turn, size = s.tail or 0, 0
   for i = restore_files(place), #ARGV, 3 do
     turn = turn + 1
-    local reply = { created_at = at, started_at = at, completed_at = at, prompt = 2 * turn - 1,
-      attempt = ARGV[i + 2] == '' and 0 or 1, model = model }
-    local parts = ARGV[i + 1] ~= '' and ARGV[i + 1] or nil
-    local message = user_message_json(2 * turn - 1, ARGV[i], nil, parts)
-    local json = reply_json(turn, 'completed', ARGV[i + 2], reply,
-      '"finish_reason":"stop","usage":null,"error":null,"wait":null')
-    redis.call('HSET', MESSAGES, 2 * turn - 1, message, 2 * turn, json)
-    size = size + #message + #json
+    local message, reply = past_message_json(turn, i), past_reply_json(turn, i, model)
+    redis.call('HSET', MESSAGES, 2 * turn - 1, message, 2 * turn, reply)
+    size = size + #message + #reply
   end
   add_bytes(size) -- once: `save` unpacks all changes
   -- All keys exist from now on, and get a TTL with keep_alive(true).

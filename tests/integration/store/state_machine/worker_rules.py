@@ -59,7 +59,9 @@ class WorkerRules(TimeRules):
         """The store loses a claim; the worker does not know."""
         session = self.session_to_claim(pick)
         with rolled_back(self.redis):
-            claim = leases.claim(session.name, nonce=next(self.unused), worker="host:1")
+            claim = leases.claim(
+                session.name, nonce=next(self.unused), worker="host:1", max_tokens=8192
+            )
         if claim is not None:
             self.workers.append(Worker(session, claim.lease))
         if is_replaced:
@@ -105,7 +107,7 @@ class WorkerRules(TimeRules):
 
     def claim_with(self, session: Session, nonce: str) -> bool:
         """Claim in store and model; true if the lease is new."""
-        claim = leases.claim(session.name, nonce=nonce, worker="host:1")
+        claim = leases.claim(session.name, nonce=nonce, worker="host:1", max_tokens=8192)
         assert claim_view(claim) == session.claim(nonce)
         if claim is None:
             return False
