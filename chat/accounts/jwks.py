@@ -61,6 +61,10 @@ class KeySet:
             raise IssuerUnavailable
         raise InvalidToken("The JWT's issuer has no key with this kid.")
 
+    def has(self, kid: str) -> bool:
+        """Return whether `get` finds this key without a fetch."""
+        return self._find(kid) is not None
+
     def _find(self, kid: str) -> PublicKey | None:
         if not kid and len(self._keys) == 1:
             return next(iter(self._keys.values()))

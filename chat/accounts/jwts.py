@@ -44,6 +44,15 @@ def has_form(token: str) -> bool:
     return len(token) <= MAX_CHARS and FORM.fullmatch(token) is not None
 
 
+def may_fetch(token: str) -> bool:
+    """Return whether `verify` may have to fetch the keys of the token's issuer."""
+    try:
+        issuer, kid = _signer(token)
+    except InvalidToken:
+        return False
+    return not issuer.key and not jwks.key_set(issuer.jwks_url).has(kid)
+
+
 def verify(token: str) -> Principal:
     """Return the user that the JWT names.
 
@@ -51,12 +60,19 @@ def verify(token: str) -> Principal:
         InvalidToken: its issuer, key, signature, audience, time or subject is not valid.
         IssuerUnavailable: the keys of its issuer could not be fetched.
     """
+    issuer, kid = _signer(token)
+    claims = _verify(token, _key(issuer, kid), issuer)
+    return Principal(tenant=issuer.tenant, user=_user(claims), valid_until=_expiry(claims))
+
+
+def _signer(token: str) -> tuple[Issuer, str]:
+    """Return the issuer that the token names, and the id of its key."""
     header, unverified = (_decode(part) for part in token.split(".")[:2])
     issuer = _issuers().get(str(unverified.get("iss")))
     if issuer is None:
         raise InvalidToken("The JWT's issuer is unknown.")
-    claims = _verify(token, _key(issuer, header), issuer)
-    return Principal(tenant=issuer.tenant, user=_user(claims), valid_until=_expiry(claims))
+    kid = header.get("kid", "")
+    return issuer, kid if isinstance(kid, str) else ""
 
 
 def _issuers() -> Mapping[str, Issuer]:
@@ -74,11 +90,8 @@ def _decode(part: str) -> dict[str, Any]:
     return decoded
 
 
-def _key(issuer: Issuer, header: Mapping[str, Any]) -> PublicKey:
-    if issuer.key:
-        return _static_key(issuer)
-    kid = header.get("kid", "")
-    return jwks.key_set(issuer.jwks_url).get(kid if isinstance(kid, str) else "")
+def _key(issuer: Issuer, kid: str) -> PublicKey:
+    return _static_key(issuer) if issuer.key else jwks.key_set(issuer.jwks_url).get(kid)
 
 
 @cache

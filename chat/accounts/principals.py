@@ -23,6 +23,11 @@ def is_api_key(token: str) -> bool:
     return token.startswith(API_KEY_PREFIX)
 
 
+def may_block(token: str) -> bool:
+    """Return whether `authenticate` may block, to fetch the keys of an issuer."""
+    return not is_api_key(token) and jwts.has_form(token) and jwts.may_fetch(token)
+
+
 @store_call
 def authenticate(token: str, *, user: str | None = None) -> Steps[Principal]:
     """Return who sends this API key or JWT. Of a JWT, it may fetch the keys of the issuer.

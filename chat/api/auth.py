@@ -130,9 +130,7 @@ async def authenticate_on_loop(meta: Mapping[str, str]) -> Caller | Principal:
 def may_block(meta: Mapping[str, str]) -> bool:
     """Return whether `authenticate` may block: to fetch keys of issuers, or openers of sessions."""
     token = bearer_token(meta)
-    return not principals.is_api_key(token) and (
-        principals.is_principal_token(token) or bans.need_openers()
-    )
+    return not principals.is_api_key(token) and (principals.may_block(token) or bans.need_openers())
 
 
 def caller_of(sender: Caller | Principal, session_id: str) -> Caller:

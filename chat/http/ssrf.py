@@ -46,7 +46,7 @@ async def request(
     resolve: Resolve = lookup_threads.resolve,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[Response]:
-    """Send a request to a public address on a connection of its own, and yield the response.
+    """Send a request to a public address on a separate connection, and yield the response.
 
     deadline: seconds for everything, including what is read of the response; is_trusted: the URL
     comes from the settings: it may have any address, and a user and password.

@@ -7,12 +7,14 @@ from contextlib import suppress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from pytest_django import Settings
 
-from chat.accounts import jwks
+from chat.accounts import jwks, jwts
 from chat.accounts.jwks import KeySet
+from chat.domain import Issuer
 from chat.domain.errors import InvalidToken, IssuerUnavailable
 from tests.harness.concurrency import run_concurrently
-from tests.harness.issuer import KEYS, IssuerServer, jwk
+from tests.harness.issuer import AUDIENCE, KEYS, IssuerServer, jwk, public_pem, sign
 from tests.harness.wait import wait_until
 from tests.integration.providers.raw_server import RawServer, read_request
 
@@ -33,6 +35,22 @@ def test_keys_are_fetched_once(issuer: IssuerServer) -> None:
     keys = KeySet(issuer.url)
     for algorithm in (*KEYS, *KEYS):
         assert keys.get(algorithm).algorithm == algorithm
+    assert issuer.requests == 1
+
+
+def test_only_a_jwt_with_an_unknown_key_may_wait_for_a_fetch(
+    issuer: IssuerServer, settings: Settings
+) -> None:
+    settings.CHAT_ISSUERS = {
+        issuer.url: Issuer(issuer=issuer.url, audience=AUDIENCE, tenant="a", jwks_url=issuer.url),
+        "static": Issuer(issuer="static", audience=AUDIENCE, tenant="a", key=public_pem("ES256")),
+    }
+    token = sign(issuer.url)
+    assert jwts.may_fetch(token)
+    assert jwts.verify(token).user == "alice"
+    assert not jwts.may_fetch(token)
+    assert jwts.may_fetch(sign(issuer.url, kid="invented"))
+    assert not any(map(jwts.may_fetch, [sign("static"), sign("unknown"), "a.b.c"]))
     assert issuer.requests == 1
 
 
