@@ -88,6 +88,9 @@ class ChatSettings:
     DAILY_BUDGET: NonNegative[float] = 0.0
     # Tokens of all calls to models in a day: prompts and replies; UTC. 0 disables the limit.
     DAILY_TOKEN_BUDGET: NonNegative[int] = 0
+    # Percent of each budget that calls may cost, in all workers together, while the node of a
+    # Cluster that counts the budgets is down. It counts them later. 0 makes turns wait for it.
+    BUDGET_OVERDRAFT: NonNegative[float] = 5.0
     # Sessions that one address may open per minute. 0 disables the limit.
     SESSIONS_PER_MINUTE: NonNegative[int] = 60
     # Sessions that one address may open at once, before the rate above applies.

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Self
 
 from chat.domain.identity import Identity
+from chat.domain.prices import Price
 
 
 class Scope(StrEnum):
@@ -111,6 +112,28 @@ class Reservation:
     id: str
     # Names of the budgets.
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCall:
+    """What a call to a model may use."""
+
+    reservation: Reservation
+    price: Price
+    # Of the prompt, estimated.
+    prompt_tokens: int
+    # Of the reply.
+    max_tokens: int
+    # Seconds after which it has ended.
+    lasts: float
+
+    @property
+    def max_cost(self) -> int:
+        return self.price.max_cost(prompt=self.prompt_tokens, completion=self.max_tokens)
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.max_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,10 @@ from chat.domain.budgets import (
     Limit,
     Limits,
     Period,
+    PlannedCall,
     Reservation,
     Scope,
 )
-from chat.domain.prices import Price
 from chat.store import keys
 from chat.store.calls import Steps, reply_or_raise, send, send_all, store_call
 from chat.store.routing import Arg
@@ -41,44 +41,20 @@ MAX_EXCEEDED = 500
 
 @store_call
 def reserve(
-    lease: Lease,
-    budgets: Sequence[Budget],
-    price: Price,
-    *,
-    prompt_tokens: int,
-    max_tokens: int,
-    min_cost: int,
-    min_tokens: int,
-    lasts: float,
+    planned: PlannedCall, budgets: Sequence[Budget], *, min_cost: int, min_tokens: int
 ) -> Steps[Reservation | BudgetRefusal]:
     """Reserve what a call can cost in all its budgets; one round trip.
 
-    max_tokens: of the reply. min_cost, min_tokens: of the cheapest and the shortest call that any
-    client can make; a budget with less left is exceeded for all. lasts: seconds after which the
-    call has ended.
+    min_cost, min_tokens: of the cheapest and the shortest call that any client can make; a budget
+    with less left is exceeded for all.
 
     Raises:
         StoreUnavailable: Redis did not answer. The call can be repeated.
     """
-    reservation = Reservation(
-        id=reservation_id(lease.session_id, lease.nonce), names=_names(budgets)
-    )
-    limits = [each.limit for each in budgets] + [Limit()] * (len(reservation.names) - len(budgets))
-    args: list[Arg] = [
-        reservation.id,
-        prompt_tokens,
-        max_tokens,
-        f"{price.input} {price.cached_input} {price.output}",
-        milliseconds(lasts),
-        " ".join(reservation.names),
-        min_cost,
-        min_tokens,
-        *(number for limit in limits for number in (limit.money, limit.tokens)),
-    ]
-    call = ScriptCall(read_script("reserve_budget"), _keys(reservation.names), args)
-    status, *refused = yield from send(call)
+    limits = [each.limit for each in budgets]
+    status, *refused = yield from send(_reservation(planned, limits, min_cost, min_tokens))
     if status == b"RESERVED":
-        return reservation
+        return planned.reservation
     index, ms, ends_at = refused
     return BudgetRefusal(
         scope=budgets[index].scope,
@@ -87,6 +63,42 @@ def reserve(
         ends_at=ends_at / 1000,
         is_reserved=status == b"BUSY",
     )
+
+
+@store_call
+def reserve_all(calls: Sequence[PlannedCall]) -> Steps[None]:
+    """Reserve what calls can cost whatever their budgets have left; one round trip.
+
+    Raises:
+        StoreUnavailable: Redis did not answer. The call can be repeated.
+    """
+    for reply in (yield from send_all([_reservation(planned) for planned in calls])):
+        reply_or_raise(reply)
+
+
+def _reservation(
+    planned: PlannedCall, limits: Sequence[Limit] = (), min_cost: int = 0, min_tokens: int = 0
+) -> ScriptCall:
+    """Return the call that reserves. limits: of the first budgets; the others have none."""
+    names, price = planned.reservation.names, planned.price
+    limits = (*limits, *[Limit()] * (len(names) - len(limits)))
+    args: list[Arg] = [
+        planned.reservation.id,
+        planned.prompt_tokens,
+        planned.max_tokens,
+        f"{price.input} {price.cached_input} {price.output}",
+        milliseconds(planned.lasts),
+        " ".join(names),
+        min_cost,
+        min_tokens,
+        *(number for limit in limits for number in (limit.money, limit.tokens)),
+    ]
+    return ScriptCall(read_script("reserve_budget"), _keys(names), args)
+
+
+def reservation_for(lease: Lease, budgets: Sequence[Budget]) -> Reservation:
+    """Return the reservation of a claim in these budgets, before it is made."""
+    return Reservation(id=reservation_id(lease.session_id, lease.nonce), names=_names(budgets))
 
 
 def reservation_id(session_id: str, nonce: str) -> str:
@@ -138,6 +150,17 @@ def settle(reservation: Reservation, usage: Usage | None) -> Steps[None]:
         StoreUnavailable: Redis did not answer. A worker will settle it later.
     """
     yield from send(settlement(reservation, usage))
+
+
+@store_call
+def settle_all(calls: Sequence[tuple[Reservation, Usage | None]]) -> Steps[None]:
+    """Settle reservations in one round trip.
+
+    Raises:
+        StoreUnavailable: Redis did not answer. The call can be repeated.
+    """
+    for reply in (yield from send_all([settlement(*call) for call in calls])):
+        reply_or_raise(reply)
 
 
 @store_call

@@ -24,6 +24,7 @@ from chat.worker.active_turns import active_turns
 from chat.worker.event_loop import EventLoopThread
 from chat.worker.flusher import run_flusher
 from chat.worker.limiter import model_limiter
+from chat.worker.overdraft import overdraft
 from chat.worker.pool import TurnPool
 from chat.worker.sweep_share import SweepShare
 from chat.worker.task_request import request_log
@@ -114,6 +115,8 @@ class BackgroundTasks(bootsteps.StartStopStep):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(StoreUnavailable):
             await counters.write.on_loop()
+        with suppress(StoreUnavailable):
+            await overdraft.record()
         with suppress(StoreUnavailable):  # the entry expires
             await workers.unregister.on_loop(turn_runner.worker_id())
 
@@ -125,10 +128,10 @@ class BackgroundTasks(bootsteps.StartStopStep):
                 _check_partitions,
                 sweeper.check_clock,
                 self._sweep,
-                sweeper.settle_reservations,
+                self._record_heartbeat,
+                lambda: sweeper.settle_reservations(self._share.worker_count),
                 lambda: delivery_pool.poll(self._share.partitions),
                 model_limiter.refresh,
-                self._record_heartbeat,
                 counters.write.on_loop,
                 self._rollup.record,
             )

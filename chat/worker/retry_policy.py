@@ -151,8 +151,8 @@ def after_store_error(model: Model) -> Retry:
     return Retry(delay=0, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 
 
-def after_full_memory(model: Model) -> Retry:
-    """Return the decision when the files of other prompts leave no memory: try again soon."""
+def retry_soon(model: Model) -> Retry:
+    """Return the decision when the files of other prompts leave no memory, or without budgets."""
     delay = random.uniform(0.5, 1.0) * MAX_RESERVED_WAIT  # noqa: S311
     return Retry(delay=delay, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 

@@ -27,6 +27,11 @@ class SweepShare:
         self._alive = frozenset(alive)
 
     @property
+    def worker_count(self) -> int:
+        """The number of live workers; 0 if it is unknown."""
+        return len(self._alive)
+
+    @property
     def partitions(self) -> tuple[int, ...]:
         """The partitions to sweep."""
         if not self._alive:

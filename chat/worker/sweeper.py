@@ -16,6 +16,7 @@ from chat.store import due, rollups
 from chat.store.calls import run_on_loop
 from chat.store.clock import redis_clock
 from chat.store.shift import shift_times
+from chat.worker.overdraft import overdraft
 from chat.worker.wake_ups import queue_length, wake_ups
 
 logger = logging.getLogger(__name__)
@@ -42,13 +43,16 @@ async def check_clock() -> None:
         await run_on_loop(redis_clock.end(step))
 
 
-async def settle_reservations() -> None:
+async def settle_reservations(workers: int = 0) -> None:
     """Read the budgets of API keys, and settle reservations of calls that have ended unseen.
+
+    workers: those that are alive; 0 if they are unknown.
 
     Raises:
         StoreUnavailable: Redis did not answer; the next sweep settles them.
     """
     budgets.remember_key_limits(await stored_budgets.key_limits.on_loop())
+    await overdraft.record(workers=workers)
     if budgets.rules():
         await due.settle_reservations.on_loop()
 

@@ -49,6 +49,7 @@ from chat.webhooks.delivery_pool import delivery_pool
 from chat.worker import attempt_usage, budget_reservations, prompt_files, retry_policy
 from chat.worker.active_turns import ActiveTurn, active_turns
 from chat.worker.limiter import CallReport, HeldSlot, model_limiter, report_failure
+from chat.worker.overdraft import overdraft
 from chat.worker.retry_policy import Abandon, Decision
 from chat.worker.wake_ups import wake_ups
 
@@ -127,7 +128,7 @@ async def _attempt(claim: Claim) -> None:
         if has_room:
             await _attempt_prompt(claim, model, prompt)
             return
-    await _commit(claim, retry_policy.after_full_memory(model), None)
+    await _commit(claim, retry_policy.retry_soon(model), None)
 
 
 async def _attempt_prompt(claim: Claim, model: Model, prompt: Prompt) -> None:
@@ -144,7 +145,7 @@ async def _attempt_prompt(claim: Claim, model: Model, prompt: Prompt) -> None:
             decision = refused or attempt_usage.with_estimate(
                 await _call_model(claim, model, prompt, turn, slot), turn
             )
-        charge = NO_CHARGE if refused else attempt_usage.measure(decision, turn)
+        charge = NO_CHARGE if refused else overdraft.end(attempt_usage.measure(decision, turn))
         await _commit(claim, decision, turn, charge)
     finally:
         active_turns.remove(turn)

@@ -13,7 +13,7 @@ import pytest
 from redis.crc import key_slot
 
 from tests.acceptance.client import Client
-from tests.acceptance.deployment import Deployment
+from tests.acceptance.deployment import SWEEP_INTERVAL, Deployment
 from tests.acceptance.doctor import doctor
 from tests.acceptance.history import Post
 from tests.acceptance.load import LoadGenerator
@@ -125,10 +125,19 @@ def test_moving_slots_under_load(cluster: Cluster, deployment: Deployment) -> No
     finish(load, deployment)
 
 
-def test_dead_node_stops_only_its_own_sessions(cluster: Cluster, deployment: Deployment) -> None:
+@pytest.mark.parametrize("deployment", [{"daily_token_budget": 10_000_000}], indirect=True)
+@pytest.mark.parametrize("number", [0, 2])
+def test_dead_node_stops_only_its_own_sessions(
+    cluster: Cluster, deployment: Deployment, number: int
+) -> None:
+    """The second node to die has the budgets and the list of workers."""
     clients = deployment.clients(2 * CLIENTS)
-    dead = cluster.masters[0]
-    cluster.replicas[0].kill()  # so that nothing takes over
+    dead = cluster.masters[number]
+    assert (dead is cluster.master_of(key_slot(b"budgets"))) == (number == 2)
+    cluster.replicas[number].kill()  # so that nothing takes over
+    for client in clients[:4]:
+        client.wait_for_reply(client.post("Hello"), "completed")
+    deployment.sleep(4 * SWEEP_INTERVAL)  # workers have reached the budgets, and know one another
     own = [client for client in clients if node_of(cluster, client) is dead]
     others = [client for client in clients if client not in own]
     assert own
@@ -153,7 +162,7 @@ def test_dead_node_stops_only_its_own_sessions(cluster: Cluster, deployment: Dep
     check(deployment, [post for posts in talks for post in posts])
 
     dead.start()
-    cluster.replicas[0].start()
+    cluster.replicas[number].start()
     wait_until(cluster.is_ready, within=30)
     for client, post in zip(own, rejected, strict=True):
         client.wait_for_reply(client.post_until_accepted(post), "completed")

@@ -34,7 +34,7 @@ from tests.integration.admin.active_content import find_active_content
 from tests.integration.admin.costs import round_trips
 from tests.integration.admin.sessions import open_session, post_message
 from tests.integration.api import fake_worker
-from tests.integration.store import limiter_steps
+from tests.integration.store import limiter_steps, steps
 
 PAGE = "/admin/operations/"
 Staff = Callable[..., Client]
@@ -101,7 +101,7 @@ def test_page_shows_budgets(admin: Client, settings: Settings) -> None:
 
     def reserve(nonce: str) -> Reservation | BudgetRefusal:
         lease = Lease(session_id="ses_1", fence=1, nonce=nonce)
-        return budgets.reserve(
+        return steps.reserve(
             lease, [budget], price, prompt_tokens=0, max_tokens=12_000, min_cost=12_000_000,
             min_tokens=1, lasts=60,
         )  # fmt: skip

@@ -38,6 +38,7 @@ from tests.harness.stack import port_of
 from tests.harness.wait import wait_until
 from tests.integration.api import fake_worker
 from tests.integration.api.client import APIClient, status_and_code
+from tests.integration.store import steps
 
 DEPLOY = ROOT / "deploy"
 SELECTOR = re.compile(r"\b(parley_\w+)(?:\{([^}]*)\})?")
@@ -74,7 +75,7 @@ def test_metrics_show_budgets_without_names(settings: Settings) -> None:
 
     def reserve(nonce: str, prompt_tokens: int) -> Reservation | BudgetRefusal:
         lease = Lease(session_id="ses_1", fence=1, nonce=nonce)
-        return budgets.reserve(
+        return steps.reserve(
             lease, [of_ann], price, prompt_tokens=prompt_tokens, max_tokens=50, min_cost=300,
             min_tokens=1, lasts=60,
         )  # fmt: skip

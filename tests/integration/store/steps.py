@@ -27,7 +27,9 @@ from chat.domain import (
     Usage,
     WaitReason,
 )
-from chat.store import leases, outbox, sessions, turns
+from chat.domain.budgets import Budget, BudgetRefusal, PlannedCall, Reservation
+from chat.domain.prices import Price
+from chat.store import budgets, leases, outbox, sessions, turns
 from chat.store.message_json import escape_reasoning, json_escape
 from tests.integration.store.state_machine.model_base import DEADLINE
 
@@ -54,6 +56,28 @@ def create_session(*, ttl: int = 3600, messages: int = 20, webhook_url: bytes = 
     new = new_session(ttl=ttl, messages=messages, webhook_url=webhook_url)
     sessions.create(new)
     return Caller(session_id=new.id, credential=new.token_hash)
+
+
+def reserve(
+    lease: Lease,
+    limiting: Sequence[Budget],
+    price: Price,
+    *,
+    prompt_tokens: int,
+    max_tokens: int,
+    min_cost: int,
+    min_tokens: int,
+    lasts: float,
+) -> Reservation | BudgetRefusal:
+    """Reserve what a call can cost."""
+    planned = PlannedCall(
+        reservation=budgets.reservation_for(lease, limiting),
+        price=price,
+        prompt_tokens=prompt_tokens,
+        max_tokens=max_tokens,
+        lasts=lasts,
+    )
+    return budgets.reserve(planned, limiting, min_cost=min_cost, min_tokens=min_tokens)
 
 
 def submission(

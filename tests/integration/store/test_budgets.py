@@ -53,7 +53,7 @@ def reserve(
     of: Iterable[Budget] = (DAILY,),
     lasts: float = 60.0,
 ) -> Reservation | BudgetRefusal:
-    return budgets.reserve(
+    return steps.reserve(
         Lease(session_id=session_id, fence=1, nonce=nonce),
         list(of),
         PRICE,

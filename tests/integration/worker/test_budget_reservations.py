@@ -128,7 +128,7 @@ def test_turn_waits_while_calls_in_progress_have_reserved_the_rest(
     run_turn: Callable[..., Message],
 ) -> None:
     other = steps.LeaseHolder.claim_for(steps_with_turn())
-    budgets.reserve(
+    steps.reserve(
         other.lease,
         [Budget(scope=Scope.DEPLOYMENT, period=Period.DAY, limit=Limit(money=10_000))],
         PRICE,

@@ -13,6 +13,7 @@ from chat.domain.budgets import BudgetRules, Limit, Period, Scope
 from chat.domain.prices import Price
 from chat.store import budgets as store
 from chat.store import keys
+from tests.integration.store import steps
 from tests.unit.providers.models import model
 
 PRICED = model(price=Price(input=1, cached_input=1, output=1))
@@ -64,7 +65,7 @@ def test_raised_budget_accepts_messages_again() -> None:
     call_command("apikey", "budget", key.id, "--day", "0.000005")
     budgets.refresh_key_limits()
     limiting = budgets.limiting_budgets(Identity(api_key=key.id), PRICED)
-    store.reserve(
+    steps.reserve(
         Lease(session_id="ses_1", fence=1, nonce="n"), limiting,
         Price(input=10**7, cached_input=0, output=0),
         prompt_tokens=5, max_tokens=5, min_cost=10, min_tokens=1, lasts=60,
