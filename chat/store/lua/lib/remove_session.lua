@@ -14,7 +14,7 @@ local function remove_session(reason)
   if s.waiting > 0 then count_waiting(-s.waiting) end
   if s.running_turn ~= 0 then redis.call('HINCRBY', COUNTS, 'running', -1) end
   local open = s.waiting + (s.running_turn ~= 0 and 1 or 0)
-  if redis.call('HINCRBY', COUNTS, owner_turns(), -open) <= 0 then
+  if redis.call('HINCRBY', COUNTS, owner_turns(), 0 - open) <= 0 then -- Redis 7.0 rejects -0
     redis.call('HDEL', COUNTS, owner_turns()) -- finish_turn leaves a 0
   end
   redis.call('PUBLISH', EVENTS, reason)
