@@ -26,9 +26,9 @@ from chat.openai_api.chat_request import ChatRequest, parse_chat_request
 from chat.openai_api.response_request import ResponseRequest, parse_response_request
 from chat.protocols.queries import check_names, read_boolean, read_integer
 from chat.protocols.requests import (
-    abort_of,
     attach,
     execute,
+    get_abort,
     identify,
     in_thread,
     is_retry,
@@ -78,7 +78,7 @@ async def create_chat_completion(request: HttpRequest) -> HttpResponseBase:
     chunks = ChatChunks(
         turn.session_id, model, int(turn.reply["created_at"]), has_usage=chat.has_usage_chunk
     )
-    content = chat_completions.stream(turn, chunks, attachment, abort_of(request))
+    content = chat_completions.stream(turn, chunks, attachment, get_abort(request))
     # A failure before the first text has its own status.
     first = await anext(content)
     return EventStream(_with_error_chunk(first, content, get_request_id(request)))
@@ -150,7 +150,7 @@ async def get_response(request: HttpRequest, response_id: str) -> HttpResponseBa
 
 
 async def _stream(turn: Turn, request: HttpRequest, starting_after: int = -1) -> HttpResponseBase:
-    content = responses.stream(turn, abort_of(request), starting_after=starting_after)
+    content = responses.stream(turn, get_abort(request), starting_after=starting_after)
     await anext(content)
     return EventStream(content)
 

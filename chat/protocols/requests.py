@@ -19,7 +19,8 @@ from chat.conversation.repeats import Attachment
 from chat.domain.errors import MethodNotAllowed, ParleyError
 from chat.protocols.senders import Sender, authenticate, no_user
 from chat.protocols.turn import ReplyFailed
-from chat.realtime.close_codes import Abort, get_abort
+from chat.realtime import close_codes
+from chat.realtime.close_codes import Abort
 from chat.store.calls import Steps, StoreCall, store_call
 
 View = Callable[..., Awaitable[HttpResponseBase]]
@@ -135,10 +136,10 @@ def is_retry(request: HttpRequest) -> bool:
     return request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "0") not in {"", "0"}
 
 
-def abort_of(request: HttpRequest) -> Abort:
+def get_abort(request: HttpRequest) -> Abort:
     """Return the function that closes the connection of a request."""
     scope: Any = getattr(request, "scope", {})
-    return get_abort(scope)
+    return close_codes.get_abort(scope)
 
 
 async def execute(

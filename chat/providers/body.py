@@ -97,7 +97,7 @@ class Body:
             self._pieces = self._decoder.feed(received)
 
     def _take_end(self) -> bytes:
-        """Return what the decoder holds back, once."""
+        """Return what the decoder still buffers, once."""
         end = self._decoder.end() if self._decoder else b""
         self._decoder = None
         return end

@@ -58,15 +58,15 @@ class SurrogateJoiner:
     """Joins characters that a server has split into two surrogates in two deltas."""
 
     def __init__(self) -> None:
-        self._held = ""
+        self._buffer = ""
 
     def join(self, text: str) -> str:
         """Return the text without a surrogate that may need the next delta; replace lone ones."""
-        text = self._held + text
-        self._held = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        text = text.removesuffix(self._held)
+        text = self._buffer + text
+        self._buffer = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        text = text.removesuffix(self._buffer)
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def flush(self) -> str:
         """Return what replaces a surrogate whose second half never came."""
-        return "\ufffd" if self._held else ""
+        return "\ufffd" if self._buffer else ""

@@ -66,7 +66,7 @@ class _Filter:
                 return
 
     def received(self) -> str:
-        """Return the text that is held back when the stream fails."""
+        """Return the text that is buffered when the stream fails."""
         return self._truncator.received()
 
     def checked(self, completion: Completion) -> Completion:

@@ -6,15 +6,15 @@ from dataclasses import replace
 from chat.domain import Completion, FinishReason
 from chat.providers.base import StreamItem
 
-# Characters of trailing whitespace to hold back.
-_MAX_HELD_BLANKS = 4096
+# Characters of trailing whitespace to buffer.
+_MAX_BUFFERED_BLANKS = 4096
 
 
 class Truncator:
     """Ends a reply at the first of its stop sequences.
 
     The joined result does not depend on how the text is split: the possible start of a stop, and
-    whitespace that may have to be removed, are held back until the next item decides, or until the
+    whitespace that may have to be removed, are buffered until the next item decides, or until the
     stream fails. A reply that reaches a stop gets the finish reason "stop", whatever the vendor
     reports.
     """
@@ -42,65 +42,65 @@ class Truncator:
         return reply, _with_stop_reason(None) if self.is_done else other
 
     def received(self) -> str:
-        """Return the text that is held back when the stream fails."""
+        """Return the text that is buffered when the stream fails."""
         return self._cutter.received() if self._cutter else ""
 
 
 class _Cutter:
-    """Holds back text that may be the start of a stop, or trailing whitespace."""
+    """Buffers text that may be the start of a stop, or trailing whitespace."""
 
     def __init__(self, stops: tuple[str, ...], *, strip: bool) -> None:
         self._stops = stops
         self._strip = strip
-        self._held = ""
+        self._buffer = ""
         # Whether text has been returned.
         self._has_started = False
 
     def add(self, text: str) -> tuple[str, bool]:
         """Return the text that belongs to the reply, and whether a stop ends it."""
-        self._hold(text)
-        overlap = max(_overlap(self._held, stop) for stop in self._stops)
-        decided = len(self._held) - overlap
+        self._append(text)
+        overlap = max(_overlap(self._buffer, stop) for stop in self._stops)
+        decided = len(self._buffer) - overlap
         found = self._find()
         if found is not None and found <= decided:
             return self._end(found), True
-        size = _safe_length(self._held, decided) if self._strip else decided
-        reply, self._held = self._held[:size], self._held[size:]
+        size = _safe_length(self._buffer, decided) if self._strip else decided
+        reply, self._buffer = self._buffer[:size], self._buffer[size:]
         self._has_started = self._has_started or bool(reply)
         return reply, False
 
     def add_last(self, text: str) -> tuple[str, bool]:
         """Return the rest of the reply, and whether a stop ends it."""
-        self._hold(text)
+        self._append(text)
         found = self._find()
-        return self._end(len(self._held) if found is None else found), found is not None
+        return self._end(len(self._buffer) if found is None else found), found is not None
 
     def received(self) -> str:
-        """Return the text that is held back when the stream breaks off.
+        """Return the text that is buffered when the stream breaks off.
 
         It is empty if it would be the first text: a call without text can be retried.
         """
-        return self._end(len(self._held)) if self._has_started else ""
+        return self._end(len(self._buffer)) if self._has_started else ""
 
     def _find(self) -> int | None:
         """Return where the first stop begins."""
-        found = (self._held.find(stop) for stop in self._stops)
+        found = (self._buffer.find(stop) for stop in self._stops)
         return min((start for start in found if start >= 0), default=None)
 
-    def _hold(self, text: str) -> None:
-        self._held += text
+    def _append(self, text: str) -> None:
+        self._buffer += text
         if self._strip and not self._has_started:
-            self._held = self._held.lstrip()
+            self._buffer = self._buffer.lstrip()
 
     def _end(self, size: int) -> str:
-        reply = self._held[:size]
+        reply = self._buffer[:size]
         return reply.rstrip() if self._strip else reply
 
 
 def _safe_length(text: str, decided: int) -> int:
     """Return how many characters of `text` belong to the reply whatever follows."""
     written = len(text[:decided].rstrip())
-    return written if decided - written <= _MAX_HELD_BLANKS else decided
+    return written if decided - written <= _MAX_BUFFERED_BLANKS else decided
 
 
 def _overlap(text: str, stop: str) -> int:

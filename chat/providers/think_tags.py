@@ -58,7 +58,7 @@ class _Splitter:
     def __init__(self, *, is_inside: bool) -> None:
         self._place = _Place.INSIDE if is_inside else _Place.START
         self._end_tag = END_OF_THINK
-        self._held = ""
+        self._buffer = ""
 
     @property
     def is_done(self) -> bool:
@@ -66,37 +66,37 @@ class _Splitter:
 
     def split(self, text: str, *, is_last: bool) -> tuple[str, str]:
         """Return the reasoning and the part of the reply that `text` completes."""
-        self._held += text
+        self._buffer += text
         reasoning = reply = ""
         if self._place is _Place.START:
             self._read_start(is_last=is_last)
         if self._place is _Place.INSIDE:
             reasoning = self._read_reasoning(is_last=is_last)
         if self._place is _Place.AFTER:
-            self._held = self._held.lstrip()
-            self._place = _Place.REPLY if self._held else _Place.AFTER
+            self._buffer = self._buffer.lstrip()
+            self._place = _Place.REPLY if self._buffer else _Place.AFTER
         if self._place is _Place.REPLY:
-            reply, self._held = self._held, ""
+            reply, self._buffer = self._buffer, ""
         return reasoning, reply
 
     def _read_start(self, *, is_last: bool) -> None:
-        start = self._held.lstrip()
+        start = self._buffer.lstrip()
         tag = next(filter(start.startswith, _TAGS), None)
         if tag is not None:
             self._place = _Place.INSIDE
             self._end_tag = _TAGS[tag]
-            self._held = start.removeprefix(tag)
+            self._buffer = start.removeprefix(tag)
         elif is_last or not any(tag.startswith(start) for tag in _TAGS):
             self._place = _Place.REPLY
 
     def _read_reasoning(self, *, is_last: bool) -> str:
-        reasoning, tag, rest = self._held.partition(self._end_tag)
+        reasoning, tag, rest = self._buffer.partition(self._end_tag)
         if tag:
             self._place = _Place.AFTER
-            self._held = rest
+            self._buffer = rest
             return reasoning
         size = len(reasoning) if is_last else len(reasoning) - _overlap(reasoning, self._end_tag)
-        self._held = reasoning[size:]
+        self._buffer = reasoning[size:]
         return reasoning[:size]
 
 

@@ -58,8 +58,8 @@ class Poll:
         self._events: list[bytes] = []
         # Of the last response, up to the client's cursor.
         self._reply: GrowingReply | None = None
-        # By the loop's clock: when the session was read, and until when progress is held back.
-        self._read_at = self._hold_until = 0.0
+        # By the loop's clock: when the session was read, and until when progress is delayed.
+        self._read_at = self._delayed_until = 0.0
         self._expiry: asyncio.TimerHandle | None = None
 
     def serves(self, caller: Caller, limit: int, seq: int) -> bool:
@@ -137,7 +137,7 @@ class Poll:
             if not is_progress(new):
                 return Change.OTHER
             if new:
-                until = min(until, max(self._hold_until, loop.time() + GATHER_TIME))
+                until = min(until, max(self._delayed_until, loop.time() + GATHER_TIME))
         return Change.PROGRESS if self._events else Change.NOTHING
 
     def start(self, snapshot: Snapshot) -> None:
@@ -152,7 +152,7 @@ class Poll:
         self._seq, self._events = snapshot.seq, []
         has_text = self._reply is None or not self._reply.is_empty
         if snapshot.is_running and has_text:
-            self._hold_until = asyncio.get_running_loop().time() + GROWTH_INTERVAL
+            self._delayed_until = asyncio.get_running_loop().time() + GROWTH_INTERVAL
 
 
 # Polls between two requests, the newest last, by session.

@@ -13,8 +13,8 @@ from chat.conversation.turns import accepts_turn
 from chat.domain.errors import InvalidRequest
 from chat.protocols.queries import check_names, read_integer
 from chat.protocols.requests import (
-    abort_of,
     execute,
+    get_abort,
     identify,
     in_thread,
     json_response,
@@ -55,7 +55,7 @@ def _resume(request: HttpRequest, chat_id: str) -> Turn | None:
 
 
 async def _stream(turn: Turn, request: HttpRequest, *, can_reset: bool) -> HttpResponseBase:
-    content = chats.stream(turn, abort_of(request), can_reset=can_reset)
+    content = chats.stream(turn, get_abort(request), can_reset=can_reset)
     await anext(content)
     response = EventStream(content)
     response.headers["X-Vercel-AI-UI-Message-Stream"] = "v1"

@@ -112,12 +112,12 @@ class DeliveryPool:
         try:
             code = await self._call(due, await _resolve(due))
         finally:
-            hold, held = self._finish(due, code, monotonic() - started)
-        if not hold:
+            seconds, skipped = self._finish(due, code, monotonic() - started)
+        if not seconds:
             return
-        logger.warning("Webhooks: a receiver timed out; it is skipped for %d s", hold)
+        logger.warning("Webhooks: a receiver timed out; it is skipped for %d s", seconds)
         try:
-            await outbox.postpone.on_loop(held, hold)
+            await outbox.postpone.on_loop(skipped, seconds)
         except StoreUnavailable as error:
             logger.warning("Storage is unavailable; will retry: %s", error.__cause__)
 

@@ -4,7 +4,7 @@ A receiver is the host of a webhook URL. The networks that its name resolves to 
 because a client may own any number of names. So have the sessions of one owner. A receiver that has
 not answered lately shares half of the slots with all others like it. The URL of the settings is
 trusted: it is the only receiver of most deployments, so it may use half of the slots and is never
-held back.
+skipped.
 """
 
 import ipaddress
@@ -20,11 +20,11 @@ from chat.settings import chat_settings
 # Deliveries at a time per receiver and network, and the part of all slots that they may use.
 MAX_RUNNING = 4
 SHARE = 8
-# Deliveries of one receiver that wait in this process; the outbox holds the others.
+# Deliveries of one receiver that wait in this process; the outbox has the others.
 MAX_PENDING = 100
 # Seconds for which a receiver is skipped after a timeout. They double with each further one.
-FIRST_HOLD = 5.0
-MAX_HOLD = 3600.0
+FIRST_BACKOFF = 5.0
+MAX_BACKOFF = 3600.0
 # Receivers that this process remembers.
 MAX_RECEIVERS = 10_000
 # Key of the receiver of CHAT_WEBHOOK_URL; no host name has a space.
@@ -33,9 +33,9 @@ TRUSTED = "the settings"
 PREFIX_BITS = {4: 24, 6: 48}
 
 
-def hold_seconds(timeouts: int) -> float:
-    """Return the seconds for which a receiver is skipped after so many timeouts in a row."""
-    return min(FIRST_HOLD * 2.0 ** min(timeouts - 1, 16), MAX_HOLD)
+def backoff_seconds(timeouts: int) -> float:
+    """Return the seconds for which a receiver is skipped after this number of timeouts in a row."""
+    return min(FIRST_BACKOFF * 2.0 ** min(timeouts - 1, 16), MAX_BACKOFF)
 
 
 def host_of(url: str) -> tuple[str, int]:
@@ -66,7 +66,7 @@ class Receiver:
     # Timeouts in a row.
     timeouts: int = 0
     # Time of the monotonic clock, in seconds.
-    held_until: float = 0
+    skipped_until: float = 0
 
     @property
     def is_proven(self) -> bool:
@@ -75,7 +75,7 @@ class Receiver:
     @property
     def has_free_slot(self) -> bool:
         if self.timeouts and not self.is_trusted:
-            return not self.running  # one delivery probes it
+            return not self.running  # one delivery tests it
         return self.running < (_half() if self.is_trusted else _share())
 
 
@@ -102,7 +102,7 @@ class Receivers:
         """
         key = _key(due)
         receiver = self._receiver(key, due)
-        if (left := receiver.held_until - self._clock()) > 0:
+        if (left := receiver.skipped_until - self._clock()) > 0:
             return left
         if due not in receiver.pending and len(receiver.pending) < MAX_PENDING:
             receiver.pending[due] = None
@@ -162,11 +162,11 @@ class Receivers:
             self._running.discard(key)
         now = self._clock()
         if has_answered:
-            receiver.has_answered, receiver.timeouts, receiver.held_until = True, 0, 0.0
-        elif has_hung and not receiver.is_trusted and now >= receiver.held_until:
+            receiver.has_answered, receiver.timeouts, receiver.skipped_until = True, 0, 0.0
+        elif has_hung and not receiver.is_trusted and now >= receiver.skipped_until:
             receiver.timeouts += 1
-            receiver.held_until = now + hold_seconds(receiver.timeouts)
-            return hold_seconds(receiver.timeouts), self._remove(key, list(receiver.pending))
+            receiver.skipped_until = now + backoff_seconds(receiver.timeouts)
+            return backoff_seconds(receiver.timeouts), self._remove(key, list(receiver.pending))
         return 0.0, []
 
     def _receiver(self, key: str, due: DueDelivery) -> Receiver:

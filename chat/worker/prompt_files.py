@@ -21,16 +21,16 @@ class FileMemory:
         self._left = max_bytes
 
     @contextmanager
-    def hold(self, prompt: Prompt) -> Iterator[bool]:
+    def reserve(self, prompt: Prompt) -> Iterator[bool]:
         """Reserve memory for a prompt's files; give whether there is enough."""
         size = sum(part.size for message in prompt.messages for part in message.parts)
         has_room = not size or size <= self._left
-        held = size if has_room else 0
-        self._left -= held
+        reserved = size if has_room else 0
+        self._left -= reserved
         try:
             yield has_room
         finally:
-            self._left += held
+            self._left += reserved
 
 
 file_memory = FileMemory()

@@ -124,7 +124,7 @@ async def _attempt(claim: Claim) -> None:
     except ContextTooLong as error:
         await _commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
         return
-    with prompt_files.file_memory.hold(prompt) as has_room:
+    with prompt_files.file_memory.reserve(prompt) as has_room:
         if has_room:
             await _attempt_prompt(claim, model, prompt)
             return

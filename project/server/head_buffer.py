@@ -10,7 +10,7 @@ from typing import Any
 class HeadBuffer:
     """The transport of one response: holds its head back, at most until the loop's next iteration.
 
-    An interim response, `100 Continue`, is not held back.
+    An interim response, `100 Continue`, is not buffered.
     """
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:

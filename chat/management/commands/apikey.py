@@ -39,7 +39,9 @@ class Command(BaseCommand):
             default=[],
             help="sessions (default): of the tenant; users: act for one user (Parley-User)",
         )
-        create.add_argument("--days", type=float, default=0, help="expires after so many days")
+        create.add_argument(
+            "--days", type=float, default=0, help="days until it expires; default: never"
+        )
         create.add_argument(
             "--system-prompt", default="", help="of all its sessions; clients may not set another"
         )

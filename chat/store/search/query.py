@@ -31,7 +31,7 @@ from chat.store.search.session_filter import SessionFilter
 
 # Matches that a search finds by one scan: two pages of the admin's list.
 MAX_NEWEST = 100
-# From so many matches, and such a share of all sessions, the newest sessions are read to find them.
+# With more matches than both, a number and a share of all sessions, the newest sessions are read.
 MIN_MATCHES, MIN_SHARE = 1000, 0.05
 
 
@@ -164,7 +164,7 @@ def _count_by_complement(session_filter: SessionFilter, total_any_time: int) -> 
 
 
 def _newest(session_filter: SessionFilter, total: int) -> list[tuple[float, str]]:
-    """Return the newest of that many matches."""
+    """Return the newest matches. total: their number."""
     if not total:
         return []
     are_few = total <= MAX_NEWEST * chat_settings.PARTITIONS

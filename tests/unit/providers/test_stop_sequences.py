@@ -61,7 +61,7 @@ def test_partial_markers_are_part_of_the_reply() -> None:
     assert reply("Hum", "ans: Hu", "man", "s", "Human") == "Humans: HumansHuman"
 
 
-def test_text_is_held_back_no_longer_than_needed() -> None:
+def test_text_is_buffered_no_longer_than_needed() -> None:
     result = [text for text, _ in truncate(items("One ", "two", " H", "i"), (HUMAN,), strip=True)]
     assert result == ["One", " two", "", " Hi", ""]
 
@@ -90,7 +90,7 @@ def test_additional_stops_end_the_reply() -> None:
     assert reply("a b END c", stops=(HUMAN, "END", "")) == "a b"
 
 
-def test_held_back_whitespace_is_limited() -> None:
+def test_buffered_whitespace_is_limited() -> None:
     result = [
         text for text, _ in truncate(items("a", *[" " * 1000] * 100, "b"), (HUMAN,), strip=True)
     ]

@@ -10,7 +10,7 @@ from chat.webhooks.receivers import (
     MAX_PENDING,
     MAX_RECEIVERS,
     Receivers,
-    hold_seconds,
+    backoff_seconds,
     host_of,
     networks_of,
 )
@@ -115,32 +115,32 @@ def test_receiver_that_times_out_is_skipped_for_longer_and_longer() -> None:
     receivers = Receivers(clock)
     add(receivers, "a.example", 6)
     running = start_all(receivers)
-    seconds, held = time_out(receivers, running.pop())
-    assert (seconds, len(held), receivers.pending) == (5, 2, 0)
+    seconds, skipped = time_out(receivers, running.pop())
+    assert (seconds, len(skipped), receivers.pending) == (5, 2, 0)
     for started in running:  # they began before
         assert time_out(receivers, started) == (0, [])
-    for hold in (5, 10, 20):
-        assert receivers.add(due("a.example")) == hold
-        clock.now += hold
+    for backoff in (5, 10, 20):
+        assert receivers.add(due("a.example")) == backoff
+        clock.now += backoff
         add(receivers, "a.example", 5)
-        (probe,) = start_all(receivers)
-        assert time_out(receivers, probe)[0] == 2 * hold
+        (trial,) = start_all(receivers)
+        assert time_out(receivers, trial)[0] == 2 * backoff
 
 
-def test_response_ends_the_hold() -> None:
+def test_response_ends_the_backoff() -> None:
     clock = Clock()
     receivers = Receivers(clock)
     add(receivers, "a.example", 1)
     time_out(receivers, start_all(receivers)[0])
     clock.now += 5
     add(receivers, "a.example", 5)
-    (probe,) = start_all(receivers)
-    receivers.finish(probe, has_answered=True, has_hung=False)
+    (trial,) = start_all(receivers)
+    receivers.finish(trial, has_answered=True, has_hung=False)
     assert len(start_all(receivers)) == 4
 
 
-def test_hold_lasts_an_hour_at_most() -> None:
-    assert [hold_seconds(n) for n in (1, 2, 3, 10, 11, 1000)] == [5, 10, 20, 2560, 3600, 3600]
+def test_backoff_lasts_an_hour_at_most() -> None:
+    assert [backoff_seconds(n) for n in (1, 2, 3, 10, 11, 1000)] == [5, 10, 20, 2560, 3600, 3600]
 
 
 def test_network_gets_as_many_slots_as_a_receiver() -> None:
