@@ -124,6 +124,10 @@ def test_deeply_nested_markdown_is_shown_as_text(chat: ChatPage, chat_stack: Sta
         "*_**__a " * 2500,
         *thorough(r"*_**__a \(a$$" * 2500, "a**b" * 20_000, "a" + " " * 20_000 + "b"),
         *thorough("**a " * 5000, r"\(x^2\) " * 3000),
+        "- a\n" + "b\n" * 20_000,
+        *thorough("`a` " * 40_000, "- a\n" * 40_000, "!" * 60_000, "> - " * 500),
+        *thorough(f"{'|a' * 20_000}|\n{'|-' * 20_000}|\n", "|a|\n|-|\n" + "|b|\n" * 30_000),
+        *thorough("```ts\n" + "a" * 50_000 + "\n```\n", "```cs\n" + "a \n" * 10_000 + "```\n"),
     ],
 )
 def test_slow_markdown_is_rendered_in_bounded_time(

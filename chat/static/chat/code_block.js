@@ -5,8 +5,11 @@ import { button, createElement } from "./dom.js";
 import { Lazy } from "./lazy.js";
 import DOMPurify from "./vendor/dompurify.js";
 
-const MAX_HIGHLIGHTED = 50_000; // characters
+// The highlighter's time grows with the square of a line or word, and in C# of the block.
+const MAX_HIGHLIGHTED = 20_000; // characters
 const MAX_HIGHLIGHTED_GROWING = 5_000; // while a block grows, it is highlighted again after every delta
+const LONG_LINE = /\w{200}|[^\n]{1000}/;
+const MAX_TIME = 1_000; // ms of highlighting for a reply; later blocks stay plain
 const SANITIZER = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true };
 
 const highlighter = new Lazy(async () => {
@@ -32,8 +35,9 @@ function modulesOf(name) {
   return names.map(language);
 }
 
-// Add the header to a `pre` element; its code element has the language as its class.
-export function addHeader(pre, isGrowing) {
+// Add the header to a `pre` element; its code element has the language as its class. spent: an object
+// whose `highlighting` are the milliseconds of the reply's blocks so far.
+export function addHeader(pre, isGrowing, spent) {
   const code = pre.querySelector("code");
   const name = code.className;
   code.className = "";
@@ -44,11 +48,13 @@ export function addHeader(pre, isGrowing) {
   const box = createElement("div", { className: "code" }, header);
   pre.replaceWith(box);
   box.append(pre);
-  if (highlighter.value) highlight(box, isGrowing ? MAX_HIGHLIGHTED_GROWING : MAX_HIGHLIGHTED);
+  if (!highlighter.value) return;
+  if (isGrowing) highlight(box, MAX_HIGHLIGHTED_GROWING);
+  else highlightInTime(box, spent);
 }
 
 // Load what the blocks below `root` need, and highlight them. Without a connection they stay plain.
-export async function highlightLater(root) {
+export async function highlightLater(root, spent) {
   const names = [...root.querySelectorAll(".code > div > span")].map((each) => each.textContent);
   if (!names.some(needsLoading)) return;
   try {
@@ -57,7 +63,7 @@ export async function highlightLater(root) {
   } catch {
     return;
   }
-  for (const box of root.querySelectorAll(".code")) highlight(box, MAX_HIGHLIGHTED);
+  for (const box of root.querySelectorAll(".code")) highlightInTime(box, spent);
 }
 
 function needsLoading(name) {
@@ -65,11 +71,19 @@ function needsLoading(name) {
   return !highlighter.value || modulesOf(name).some(({ value }) => !value);
 }
 
+function highlightInTime(box, spent) {
+  if (spent.highlighting > MAX_TIME) return;
+  const start = performance.now();
+  highlight(box, MAX_HIGHLIGHTED);
+  spent.highlighting += performance.now() - start;
+}
+
 function highlight(box, maxLength) {
   const { hljs } = highlighter.value;
   const name = box.querySelector("span").textContent;
   const code = box.querySelector("code");
-  if (!hljs.getLanguage(name) || code.textContent.length > maxLength) return;
-  const { value } = hljs.highlight(code.textContent, { language: name, ignoreIllegals: true });
+  const text = code.textContent;
+  if (!hljs.getLanguage(name) || text.length > maxLength || LONG_LINE.test(text)) return;
+  const { value } = hljs.highlight(text, { language: name, ignoreIllegals: true });
   code.replaceChildren(DOMPurify.sanitize(value, SANITIZER));
 }

@@ -3,35 +3,18 @@
 
 import { addHeader, highlightLater } from "./code_block.js";
 import { createElement, updateChildren } from "./dom.js";
+import { affordable, isTooSlow, MAX_ELEMENTS, startBudget, tokenizers } from "./markdown_limits.js";
 import { escapeHTML as escape, extensions, prepare } from "./markdown_syntax.js";
 import { drawFormulas, markFormula } from "./maths.js";
 import DOMPurify from "./vendor/dompurify.js";
 import { Lexer, Marked } from "./vendor/marked.js";
-
-// A browser would take minutes to lay out such nesting.
-const TOO_DEEP = /(?:> ?){30}|(?:[*+-] +){30}|\[{100}/;
-// The parser's time grows with the square of the length of a run of spaces, and of a run without spaces
-// that has many delimiters.
-const LONG_SPACE = /[ \t]{300}/;
-const LONG_WORD = /\S{2000,}/g;
-const MAX_DELIMITERS = 1 / 40; // per character of a long word
-// Characters that the parser may search for the ends of emphasis, per character of text and in all.
-// Its time would grow with the square of the text; further emphasis is shown as text.
-const MAX_SEARCHED_PER_CHARACTER = 100;
-const MAX_SEARCHED = 5_000_000;
-
-let searchable = 0; // characters that may still be searched in this rendering
 
 const marked = new Marked({
   gfm: true,
   breaks: true,
   extensions,
   tokenizer: {
-    // False stands for the parser's own tokenizer, undefined for text.
-    emStrong(rest) {
-      searchable -= rest.length;
-      return searchable > 0 ? false : undefined;
-    },
+    ...tokenizers,
     // Models write ~ for "about".
     del: (rest) => (rest.startsWith("~~") ? false : undefined),
   },
@@ -67,7 +50,10 @@ export class Markdown {
   text = "";
   stableLength = 0; // characters of blocks that cannot change anymore
   stableNodes = 0; // number of their nodes
+  elements = 0; // number of their elements, about
+  isFull = false; // whether the text after them would take too many elements
   links = {};
+  spent = { highlighting: 0 }; // ms
 
   constructor(root) {
     this.root = root;
@@ -83,46 +69,48 @@ export class Markdown {
     updateChildren(this.root, [...stable, ...growing], this.stableNodes);
     this.stableNodes += stable.length;
     if (this.root.querySelector(".math:not(.drawn)")) void drawFormulas(this.root);
-    if (this.root.querySelector(".code")) void highlightLater(this.root);
+    if (this.root.querySelector(".code")) void highlightLater(this.root, this.spent);
   }
 
   // Return the nodes of stable blocks and of growing blocks.
   render(rest, isFinal) {
     const plain = () => [[], [createElement("p", { className: "plain" }, rest)]];
-    if (TOO_DEEP.test(rest) || LONG_SPACE.test(rest) || hasSlowWord(rest)) return plain();
+    if ((this.isFull && !isFinal) || isTooSlow(rest)) return plain();
     prepare(rest, !isFinal);
-    searchable = Math.min(MAX_SEARCHED, 20_000 + MAX_SEARCHED_PER_CHARACTER * rest.length);
+    startBudget(rest);
     try {
       const lexer = new Lexer(marked.defaults);
       lexer.tokens.links = this.links;
       const tokens = lexer.lex(rest);
+      const counts = affordable(tokens, MAX_ELEMENTS - this.elements);
+      this.isFull = counts.length < tokens.length;
+      if (this.isFull) {
+        const others = tokens.splice(counts.length);
+        tokens.push({ type: "plain", raw: others.map(({ raw }) => raw).join("") });
+      }
       const end = isFinal ? tokens.length : tokens.findLastIndex(({ type }) => type !== "space");
       const stable = tokens.splice(0, Math.max(end, 0));
-      const nodes = [renderBlocks(stable, false), renderBlocks(tokens, true)];
+      const nodes = [this.renderBlocks(stable, false), this.renderBlocks(tokens, true)];
       this.stableLength += stable.reduce((sum, { raw }) => sum + raw.length, 0);
+      this.elements += counts.slice(0, stable.length).reduce((sum, count) => sum + count, 0);
       return nodes;
     } catch {
-      return plain(); // a stack overflow by nesting that TOO_DEEP does not match
+      return plain(); // a stack overflow by nesting that is not checked before
     }
   }
-}
 
-function hasSlowWord(text) {
-  const isSlow = (word) => word.match(/[*_~]/g)?.length > MAX_DELIMITERS * word.length;
-  return text.match(LONG_WORD)?.some(isSlow) ?? false;
-}
-
-// Return the nodes of blocks.
-function renderBlocks(tokens, isGrowing) {
-  if (!tokens.length) return [];
-  const fragment = DOMPurify.sanitize(marked.parser(tokens), SANITIZER);
-  for (const link of fragment.querySelectorAll("a")) {
-    Object.assign(link, { target: "_blank", rel: "noopener noreferrer nofollow" });
+  // Return the nodes of blocks.
+  renderBlocks(tokens, isGrowing) {
+    if (!tokens.length) return [];
+    const fragment = DOMPurify.sanitize(marked.parser(tokens), SANITIZER);
+    for (const link of fragment.querySelectorAll("a")) {
+      Object.assign(link, { target: "_blank", rel: "noopener noreferrer nofollow" });
+    }
+    for (const table of fragment.querySelectorAll("table")) makeScrollable(table);
+    for (const pre of fragment.querySelectorAll("pre")) addHeader(pre, isGrowing, this.spent);
+    fragment.querySelectorAll(".math").forEach(markFormula);
+    return [...fragment.childNodes];
   }
-  for (const table of fragment.querySelectorAll("table")) makeScrollable(table);
-  for (const pre of fragment.querySelectorAll("pre")) addHeader(pre, isGrowing);
-  fragment.querySelectorAll(".math").forEach(markFormula);
-  return [...fragment.childNodes];
 }
 
 // Let a wide table scroll inside its own box, also by keyboard.

@@ -60,15 +60,15 @@ const blockFormula = {
       return { type: "blockFormula", tag: "div", ...formula, raw: indent + formula.raw + space };
     }
     const isOpen = state.isGrowing && rest.length < MAX_FORMULA && !rest.includes("\n\n");
-    return isOpen ? { type: "openFormula", raw: text } : undefined;
+    return isOpen ? { type: "plain", raw: text } : undefined;
   },
   renderer: formulaHTML,
 };
 
-// The start of a formula whose end has not arrived.
-const openFormula = {
-  name: "openFormula",
-  renderer: ({ raw }) => `<p class="plain">${escapeHTML(raw)}</p>`,
+// The start of a formula whose end has not arrived, or what is not parsed.
+const plain = {
+  name: "plain",
+  renderer: ({ tag = "p", raw }) => `<${tag} class="plain">${escapeHTML(raw)}</${tag}>`,
 };
 
 const footnote = {
@@ -96,4 +96,4 @@ const footnoteReference = {
 
 const indexOrNone = (index) => (index < 0 ? undefined : index);
 
-export const extensions = [inlineFormula, blockFormula, openFormula, footnote, footnoteReference];
+export const extensions = [inlineFormula, blockFormula, plain, footnote, footnoteReference];
