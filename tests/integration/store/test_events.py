@@ -103,8 +103,6 @@ def test_replay_has_the_events_as_they_were_published(redis: Any) -> None:
     turns.cancel(caller, 6)
     steps.regenerate(caller, 6)
     sessions.set_feedback(caller, 2, b'{"rating":"up","comment":",\\"feedback\\":null}"}')
-    before = [PastTurn('a "question"', ""), PastTurn("", "an answer")]
-    turns.submit(caller, steps.submission("five", before=before))
     LeaseHolder.claim_for(caller).append("partial")
     advance(redis, caller.session_id, 20)
     due.recover(due.claim_due(), grace=2)
@@ -115,6 +113,30 @@ def test_replay_has_the_events_as_they_were_published(redis: Any) -> None:
     assert {orjson.loads(event)["type"].partition(".")[2] for event in published} == {
         *("queued", "started", "delta", "restarted", "completed", "cancelled", "rated")
     }
+
+
+@needs_one_server
+def test_turns_before_a_message_have_events(redis: Any) -> None:
+    """Subscribers read them from the log."""
+    caller = steps.create_session()
+    before = [PastTurn('a "question"', ""), PastTurn("", "an answer")]
+    pubsub = redis.pubsub()
+    pubsub.subscribe(keys.for_session(caller.session_id).events)
+    turns.submit(caller, steps.submission(before=before))
+    assert pubsub.get_message(timeout=5)["type"] == "subscribe"
+    assert pubsub.get_message(timeout=5)["data"] == b"5"
+    pubsub.close()
+    events = [orjson.loads(event) for event in read_log(caller).events]
+    assert [(event["type"], event["message_id"], event["seq"]) for event in events] == [
+        ("message.queued", "msg_2", 1),
+        ("message.completed", "msg_2", 2),
+        ("message.queued", "msg_4", 3),
+        ("message.completed", "msg_4", 4),
+        ("message.queued", "msg_6", 5),
+    ]
+    assert events[0]["reply"]["status"] == "queued"
+    received = [event["message"] for event in events]
+    assert [*received, events[4]["reply"]] == steps.messages(caller)
 
 
 def add_as_older_version(redis: Any, caller: Caller, count: int) -> None:

@@ -109,6 +109,14 @@ def test_turns_before_a_message_are_added_with_it(settings: Settings) -> None:
     ]
 
 
+def test_many_turns_before_a_message() -> None:
+    """As many as a request may have."""
+    caller = steps.create_session()
+    turns.submit(caller, steps.submission(before=[PastTurn("one", "")] * 2000))
+    steps.answer_next_turn(caller, "an answer")
+    assert steps.find_message(caller, "msg_4002")["content"] == "an answer"
+
+
 @pytest.mark.security("S21")
 def test_limit_of_10_accepts_exactly_10_of_60_messages(settings: Settings) -> None:
     """For one session."""

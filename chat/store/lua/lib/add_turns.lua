@@ -1,5 +1,5 @@
 -- Turns that are added to the history before a new one. Needs events.lua, session_bytes.lua, and `s`
--- with tail.
+-- with tail, running_turn, waiting.
 -- include: past_turns
 
 -- Return the bytes of the turns whose arguments start at a place.
@@ -17,15 +17,13 @@ local function add_past_turns(place)
     turn = turn + 1
     local number = 2 * turn - 1
     local message = past_message_json(turn, i)
-    append_event('message.queued', ',"message_id":"' .. reply_id(turn) .. '"' ..
-      queued_members(message, queued_reply_json(turn, number, 0, now)),
-      table.concat({ 'q' .. now, turn, number, 0, 1 }, ' '))
+    append_line(table.concat({ 'q' .. now, turn, number, 0, 1 }, ' '))
     local reply = past_reply_json(turn, i, s.model)
-    append_event('message.completed', ',"message_id":"' .. reply_id(turn) .. '","message":' .. reply,
-      'e' .. now .. ' ' .. turn .. ' completed')
+    append_line(table.concat({ 'e' .. now, turn, 'completed' }, ' '))
     redis.call('HSET', MESSAGES, number, message, 2 * turn, reply)
     size = size + #message + #reply
   end
-  add_bytes(size) -- once: `save` unpacks all changes
+  add_bytes(size)
+  if turn > s.tail and s.running_turn == 0 and s.waiting == 0 then set('head', turn + 1) end
   return turn
 end

@@ -5,6 +5,12 @@ local CONTEXT_STATUSES = { completed = true, incomplete = true, cancelled = true
 local MAX_STEP = 100 -- message numbers that are read at once
 local TOKENS_PER_MESSAGE = 4 -- as in chat/conversation/context_window.py
 
+-- Return the digits after a text, or nil. A pattern that is not anchored takes ten times as long.
+local function digits_after(message, text)
+  local last = select(2, string.find(message, text, 1, true))
+  return last and string.match(message, '^%d+', last + 1)
+end
+
 -- Return the least tokens that a message may have in estimates, of 4 bytes each; 0 without a text.
 -- Escapes have two characters for a byte of the text; those of control characters have six.
 local function min_tokens(message)
@@ -18,9 +24,11 @@ end
 -- reply without attempt and text stands for none, to a message that a client has added.
 local function answered_by(reply)
   local status, first = string.match(reply, '^{"seq":%d+,"status":"([%a_]+)","content":"(.)')
-  local is_added = status == 'completed' and string.find(reply, ',"attempt":0,', 1, true)
-  if not CONTEXT_STATUSES[status] or first == '"' and not is_added then return nil end
-  return string.match(reply, '"reply_to":"msg_(%d+)"')
+  if not CONTEXT_STATUSES[status] then return nil end
+  local has_text = first ~= '"' or
+    status == 'completed' and string.find(reply, ',"attempt":0,', 1, true)
+  if not has_text then return nil end
+  return digits_after(reply, '"reply_to":"msg_')
 end
 
 -- Return the user message `prompt` and messages before it, newest first, and whether there are more.
@@ -41,7 +49,7 @@ local function read_history(prompt, wanted, max_tokens, max_numbers)
       if to and not replies[to] then replies[to] = min_tokens(message) end
       return
     end
-    local key, edited = tostring(number), string.match(message, '"replaces":"msg_(%d+)"')
+    local key, edited = tostring(number), digits_after(message, '"replaces":"msg_')
     if edited then replaced[edited] = true end
     if not replies[key] or replaced[key] then return end
     chosen = chosen + (replies[key] > 0 and 2 or 1)

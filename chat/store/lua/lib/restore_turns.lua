@@ -35,7 +35,7 @@ local function restore_turns(model, place)
     redis.call('HSET', MESSAGES, 2 * turn - 1, message, 2 * turn, reply)
     size = size + #message + #reply
   end
-  add_bytes(size) -- once: `save` unpacks all changes
+  add_bytes(size)
   -- All keys exist from now on, and get a TTL with keep_alive(true).
   redis.call('HSET', IDEMPOTENCY, 'restored', '')
   set('tail', turn)

@@ -80,13 +80,17 @@ local function owner_turns()
   return 'turns:' .. (s.owner or '')
 end
 
-local changed = {} -- field, value, field, value, ...
+local changed, places = {}, {} -- field, value, field, value, ...; the places of the fields
 
 -- Change a field; `save` writes all changes at once.
 local function set(name, value)
   s[name] = value
-  local n = #changed
-  changed[n + 1], changed[n + 2] = name, value
+  local place = places[name]
+  if not place then
+    place = #changed + 1
+    places[name], changed[place] = place, name
+  end
+  changed[place + 1] = value
 end
 
 local function save()
