@@ -4,13 +4,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from project.runner import commands, redis_server
+from project.runner import redis_server
 from project.runner.healthcheck import is_healthy
 from project.runner.process import Program
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.redis_state import RedisClient, connect
 from tests.harness.environment import PASSWORD
 from tests.harness.ports import free_port
+from tests.harness.redis_binary import BINARY, redis_program
 from tests.harness.stack import port_of
 from tests.harness.wait import wait_until
 
@@ -35,7 +36,7 @@ class ReplicatedRedis:
         self._directory = deployment.stack.directory
         self.primary = deployment.stack.redis
         port = free_port()
-        program = commands.redis(self._directory / "replica", port=port, password=PASSWORD)
+        program = redis_program(self._directory / "replica", port=port, password=PASSWORD)
         url = redis_server.build_url(port, PASSWORD)
         self.replica = deployment.stack.add(replace(program, name="replica"), url=url)
         login = LOGIN.format(password=PASSWORD)
@@ -124,7 +125,7 @@ class ReplicatedRedis:
         )
         return Program(
             name="sentinel",
-            argv=(redis_server.find_server(), str(path), "--sentinel"),
+            argv=(BINARY, str(path), "--sentinel"),
             env={},
             is_ready=partial(is_healthy, f"tcp://127.0.0.1:{self._port}"),
             stop_timeout=1.0,

@@ -125,7 +125,7 @@ def test_moving_slots_under_load(cluster: Cluster, deployment: Deployment) -> No
     finish(load, deployment)
 
 
-@pytest.mark.parametrize("deployment", [{"daily_token_budget": 10_000_000}], indirect=True)
+@pytest.mark.parametrize("deployment", [{"daily_token_budget": 1_000_000_000}], indirect=True)
 @pytest.mark.parametrize("number", [0, 2])
 def test_dead_node_stops_only_its_own_sessions(
     cluster: Cluster, deployment: Deployment, number: int

@@ -16,12 +16,10 @@ from redis.retry import Retry
 
 from project.runner.healthcheck import accepts_connections
 from project.runner.process import ChildProcess, Program
-from project.runner.redis_server import find_server
 from tests.harness.ports import free_port
+from tests.harness.redis_binary import BINARY
 from tests.harness.wait import wait_until
 
-# `TEST_REDIS_SERVER`, or else the server that `make run` starts.
-BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
 # Whether the tests use a Cluster of three masters instead of one server: `make test-cluster`.
 ON_CLUSTER = bool(os.environ.get("TEST_REDIS_CLUSTER"))
 ONE_SERVER = "it uses a proxy, a replica, the clock or the figures of one server"

@@ -14,6 +14,7 @@ from tests.harness.cluster_process import ClusterProcess
 from tests.harness.environment import PASSWORD, without_parley_variables
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
+from tests.harness.redis_binary import redis_program
 from tests.harness.redis_cluster import ON_CLUSTER
 
 # All clients of a test have one address, and poll more often than people do.
@@ -53,7 +54,7 @@ class Stack:
         port = redis_port or free_port()
         # On a Cluster, this server is the broker.
         server_port = free_port() if on_cluster else port
-        program = commands.redis(
+        program = redis_program(
             directory / "redis",
             port=server_port,
             password=PASSWORD,
@@ -116,7 +117,7 @@ class Stack:
     def broker(self) -> Process:
         """Add a second Redis as the broker of all web processes and workers created later."""
         port = free_port()
-        program = commands.redis(self.directory / "broker", port=port, password=PASSWORD)
+        program = redis_program(self.directory / "broker", port=port, password=PASSWORD)
         broker = self.add(
             replace(program, name="broker"), url=redis_server.build_url(port, PASSWORD)
         )

@@ -16,7 +16,8 @@ from project.runner.healthcheck import is_healthy
 from project.runner.process import ROOT, Program
 from tests.harness.ports import free_port
 from tests.harness.processes import Process
-from tests.harness.redis_cluster import BINARY, SLOTS
+from tests.harness.redis_binary import BINARY
+from tests.harness.redis_cluster import SLOTS
 from tests.harness.wait import wait_until
 
 pytestmark = [

@@ -1,6 +1,5 @@
 """A real Redis or Valkey server on a loopback port."""
 
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -8,12 +7,9 @@ from pathlib import Path
 from redis import Redis
 
 from project.runner.healthcheck import accepts_connections
-from project.runner.redis_server import find_server
 from tests.harness.ports import free_port
+from tests.harness.redis_binary import BINARY
 from tests.harness.wait import wait_until
-
-# `TEST_REDIS_SERVER`, or else the server that `make run` starts.
-BINARY = os.environ.get("TEST_REDIS_SERVER") or find_server()
 
 
 class RedisServer:
