@@ -14,7 +14,8 @@ from chat.api.example_objects import ERROR
 from chat.api.examples import IDS, OPERATIONS, TAGS
 from chat.api.fields import NO_NUL, NOT_BLANK
 from chat.api.query_params import MAX_QUERY_CHARS
-from chat.api.serializers import BODIES, StrictSerializer
+from chat.api.serializers import BODIES
+from chat.api.strict_serializer import StrictSerializer
 from chat.api.views.base import View
 from chat.conversation import llms
 from chat.conversation.files import MAX_FILENAME_CHARS

@@ -10,7 +10,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from chat.api import auth, headers, query_params, renderers, responses
-from chat.api.serializers import NewMessageBody, validate
+from chat.api.serializers import NewMessageBody
+from chat.api.strict_serializer import validate
 from chat.domain import Accepted, Caller, Principal
 from chat.domain.errors import InvalidRequest, SessionNotFound
 

@@ -11,8 +11,9 @@ from chat.api import headers, renderers
 from chat.api.auth import authenticate_token, caller_of
 from chat.api.exception_handler import error_body, to_parley_error
 from chat.api.fields import StrictCharField, StrictIntegerField
-from chat.api.serializers import NewMessageBody, StrictSerializer, validate
+from chat.api.serializers import NewMessageBody
 from chat.api.strict_json import read_object
+from chat.api.strict_serializer import StrictSerializer, validate
 from chat.conversation import sessions, tokens, turns
 from chat.conversation.idempotency import check_key
 from chat.domain import Caller

@@ -24,7 +24,8 @@ from chat.api.schema import (
     idempotency_key_parameter,
     openapi,
 )
-from chat.api.serializers import MAX_NAME_CHARS, StrictSerializer, validate
+from chat.api.serializers import MAX_NAME_CHARS
+from chat.api.strict_serializer import StrictSerializer, validate
 from chat.api.views.base import View
 from chat.conversation import sessions, tokens
 from chat.conversation.idempotency import MIN_SECRET_KEY_CHARS

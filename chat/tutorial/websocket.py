@@ -11,7 +11,8 @@ from rest_framework.exceptions import ValidationError
 
 from chat.api import headers, query_params
 from chat.api.exception_handler import to_parley_error
-from chat.api.serializers import NewMessageBody, validate
+from chat.api.serializers import NewMessageBody
+from chat.api.strict_serializer import validate
 from chat.conversation import sessions, tokens, turns
 from chat.domain import Caller, EventBatch, Gap, Role, Status
 from chat.domain.errors import InvalidRequest, NotFound, ParleyError

@@ -25,7 +25,8 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from chat.api.exception_handler import to_parley_error
-from chat.api.serializers import RegenerateBody, validate
+from chat.api.serializers import RegenerateBody
+from chat.api.strict_serializer import validate
 from chat.conversation.files import MAX_FILENAME_CHARS
 from chat.domain import Options
 from chat.domain.errors import InvalidRequest, UnsupportedContent

@@ -1,30 +1,23 @@
-"""Run a turn: claim it, call the model, write the outcome."""
+"""Run a turn: claim it, call the model; `outcome.py` writes its result."""
 
-import asyncio
 import logging
 import os
 import socket
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from chat.conversation import context_window, llms, policies
 from chat.domain import (
     NO_CHARGE,
     CallResult,
-    Charge,
     Claim,
     Completion,
-    Delta,
     FinishReason,
-    FinishResult,
     Model,
     Outcome,
     Prompt,
     Reasoning,
-    Retry,
     Status,
     TurnError,
 )
@@ -36,19 +29,17 @@ from chat.domain.errors import (
     SessionExpired,
     SessionNotFound,
     StoreUnavailable,
-    TurnLost,
     UnknownModel,
 )
-from chat.domain.ids import message_number, random_id
-from chat.logging import log_context, log_turn
+from chat.domain.ids import random_id
+from chat.logging import log_context
 from chat.providers.registry import provider_for
-from chat.settings import chat_settings
 from chat.store import leases
 from chat.tracing import Span, SpanKind, tracing
-from chat.webhooks.delivery_pool import delivery_pool
 from chat.worker import attempt_usage, budget_reservations, prompt_files, retry_policy
 from chat.worker.active_turns import ActiveTurn, active_turns
 from chat.worker.limiter import CallReport, HeldSlot, model_limiter, report_failure
+from chat.worker.outcome import commit
 from chat.worker.overdraft import overdraft
 from chat.worker.retry_policy import Abandon, Decision
 from chat.worker.wake_ups import wake_ups
@@ -61,8 +52,6 @@ STATUS_OF = {
     FinishReason.LENGTH: Status.INCOMPLETE,
     FinishReason.CONTENT_FILTER: Status.INCOMPLETE,
 }
-# Seconds between attempts to write an outcome while the store is unavailable.
-WRITE_RETRY_INTERVAL = 0.25
 
 
 @cache
@@ -117,18 +106,18 @@ async def _attempt(claim: Claim) -> None:
     try:
         model = llms.get(claim.model)
     except UnknownModel as error:
-        await _commit(claim, _failed_outcome(claim.model, error), None)
+        await commit(claim, _failed_outcome(claim.model, error), None)
         return
     try:
         prompt = context_window.build_prompt(policies.apply_to_claim(claim, model), model)
     except ContextTooLong as error:
-        await _commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
+        await commit(claim, retry_policy.after_error(claim, model, error, has_output=False), None)
         return
     with prompt_files.file_memory.reserve(prompt) as has_room:
         if has_room:
             await _attempt_prompt(claim, model, prompt)
             return
-    await _commit(claim, retry_policy.retry_soon(model), None)
+    await commit(claim, retry_policy.retry_soon(model), None)
 
 
 async def _attempt_prompt(claim: Claim, model: Model, prompt: Prompt) -> None:
@@ -138,7 +127,7 @@ async def _attempt_prompt(claim: Claim, model: Model, prompt: Prompt) -> None:
     try:
         blocked = await _acquire_slot(claim, model, prompt, turn)
         if blocked is not None:
-            await _commit(claim, blocked, turn)
+            await commit(claim, blocked, turn)
             return
         async with model_limiter.hold_slot(model, turn.caller) as slot:
             refused = await budget_reservations.reserve(claim, model, prompt, turn)
@@ -146,7 +135,7 @@ async def _attempt_prompt(claim: Claim, model: Model, prompt: Prompt) -> None:
                 await _call_model(claim, model, prompt, turn, slot), turn
             )
         charge = NO_CHARGE if refused else overdraft.end(attempt_usage.measure(decision, turn))
-        await _commit(claim, decision, turn, charge)
+        await commit(claim, decision, turn, charge)
     finally:
         active_turns.remove(turn)
 
@@ -244,84 +233,6 @@ def _record_completion(completion: Completion, span: Span) -> None:
     if completion.usage is not None:
         span.set_attribute("gen_ai.usage.input_tokens", completion.usage.prompt_tokens)
         span.set_attribute("gen_ai.usage.output_tokens", completion.usage.completion_tokens)
-
-
-async def _commit(
-    claim: Claim,
-    decision: Decision,
-    turn: ActiveTurn | None,
-    charge: Charge = NO_CHARGE,
-) -> None:
-    """Write the decision, and wake a worker if the session needs one now."""
-    if isinstance(decision, Abandon):
-        logger.info("%s: %s; no outcome was written", claim.reply_id, decision.reason)
-        await budget_reservations.settle_abandoned(charge)
-        return
-    try:
-        with tracing.span("finish") as span:
-            written = await _write_with_retry(claim, lambda: _write(claim, decision, turn, charge))
-            span.set_attribute("parley.outcome", written.outcome)
-    except TurnLost as lost:
-        logger.info("%s: %s", claim.reply_id, lost.code)
-        return
-    except StoreUnavailable as error:
-        logger.error("%s: could not write the outcome: %s", claim.reply_id, error.__cause__)
-        return
-    log_turn(logger, f"{claim.reply_id}: {written.description}")
-    if written.needs_wake:
-        wake_ups.wake_behind_others(claim.lease.session_id)
-
-
-class Written(NamedTuple):
-    """What became of the turn."""
-
-    # A status, or "retry".
-    outcome: str
-    # What the log says about the outcome.
-    description: str
-    # The session has a turn that can start now.
-    needs_wake: bool
-
-
-async def _write(
-    claim: Claim, decision: Outcome | Retry, turn: ActiveTurn | None, charge: Charge
-) -> Written:
-    if isinstance(decision, Outcome):
-        delta = turn.remaining() if turn else Delta(offset=0, escaped=b"")
-        finish = await leases.finish.on_loop(claim.lease, decision, delta, charge=charge)
-        return _after_end(claim, decision.status, finish)
-    cancellation = await leases.retry.on_loop(claim.lease, decision, charge=charge)
-    if cancellation is not None:
-        return _after_end(claim, Status.CANCELLED, cancellation)
-    return Written(
-        outcome="retry",
-        description=f"retry in {decision.delay:.1f} s",
-        needs_wake=decision.delay == 0,
-    )
-
-
-def _after_end(claim: Claim, status: Status, finish: FinishResult) -> Written:
-    """Pass the webhook delivery of the turn, if any, to the pool."""
-    if finish.has_delivery:
-        delivery_pool.submit([(claim.lease.session_id, message_number(claim.reply_id))])
-    return Written(outcome=status, description=status, needs_wake=finish.has_queued_turns)
-
-
-async def _write_with_retry(claim: Claim, write: Callable[[], Awaitable[T]]) -> T:
-    """Retry while the store is unavailable, to keep the reply.
-
-    Raises:
-        StoreUnavailable: until the turn's deadline, or the end of this process.
-        TurnLost: the turn was reassigned, or its session deleted.
-    """
-    give_up_at = time.monotonic() + max(claim.seconds_left, chat_settings.LEASE_TTL)
-    while True:
-        try:
-            return await write()
-        except StoreUnavailable:
-            if time.monotonic() > min(give_up_at, active_turns.give_up_at):
-                raise
-            await asyncio.sleep(WRITE_RETRY_INTERVAL)
 
 
 def _failed_outcome(model: str, error: ParleyError) -> Outcome:

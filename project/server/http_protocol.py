@@ -4,12 +4,11 @@ uvicorn waits for the rest of a head without a timeout and keeps all of it. `bod
 """
 
 import asyncio
-import re
 from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
-from uvicorn._types import ASGI3Application, HTTPScope
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chat.accounts.connections import Connection
@@ -27,14 +26,12 @@ from project.server import delayed_errors
 from project.server.body import LINGER_SECONDS
 from project.server.delayed_errors import DelayedError, send_error
 from project.server.h2_upgrade import UpgradeIgnoringParser
+from project.server.handshake import handshake_error
 from project.server.head_buffer import HeadBuffer
 from project.server.write_timeout import WriteTimeoutMixin
 
 # Request line and headers; many times what any client sends.
 MAX_HEAD_BYTES = 64 * 1024
-# Limits of a WebSocket handshake. The library `websockets` accepts little more.
-MAX_HANDSHAKE_LINES = 128
-MAX_HANDSHAKE_LINE_BYTES = 8000
 # Requests that wait on one connection. One read can bring thousands, and each takes 2 kB.
 MAX_PIPELINED_REQUESTS = 32
 # Seconds within which a connection beyond a limit must send its request.
@@ -46,16 +43,6 @@ SURPLUS_RETRY_AFTER = 5.0
 # Seconds that an idle connection of a trusted proxy is kept open: nginx keeps it for 60 s, HAProxy
 # for less. A proxy that sends a request while its server closes the connection gets no response.
 PROXY_KEEP_ALIVE = 75
-# Headers that a WebSocket handshake must contain, with their values.
-HANDSHAKE_HEADERS = {
-    b"upgrade": re.compile(b"websocket", re.IGNORECASE),
-    b"sec-websocket-key": re.compile(rb"[A-Za-z0-9+/]{22}=="),
-    b"sec-websocket-version": re.compile(b"13"),
-}
-# Headers of a handshake that are lists of tokens.
-LIST_HEADERS = {b"connection", b"sec-websocket-protocol"}
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-TOKEN_LIST = re.compile(rb"[ \t,]*%b(?:[ \t]*,[ \t,]*%b)*[ \t,]*" % (_TOKEN, _TOKEN))
 
 
 class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
@@ -116,16 +103,11 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         if not self._is_idle():
             self._close_after_response()
             return
-        if error := self._limit_error():
+        error = self._limit_error() or handshake_error(self.scope, self.url, self.headers)
+        if error is not None:
             self._reject(error)
             return
-        lines = [self.url, *(name + value for name, value in self.headers)]
-        if len(lines) > MAX_HANDSHAKE_LINES or max(map(len, lines)) > MAX_HANDSHAKE_LINE_BYTES:
-            self._reject(HeadersTooLarge())
-        elif _is_valid_handshake(self.scope, self.headers):
-            super().handle_websocket_upgrade()
-        else:
-            self._reject(InvalidRequest("The WebSocket handshake is not valid."))
+        super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         self._is_head_complete = False
@@ -289,20 +271,6 @@ def _has_valid_host(version: str, headers: list[tuple[bytes, bytes]]) -> bool:
     """Whether there is one Host header, which HTTP/1.0 does not require (RFC 9112, 3.2)."""
     hosts = sum(name == b"host" for name, _ in headers)
     return hosts == 1 or (hosts == 0 and version == "1.0")
-
-
-def _is_valid_handshake(scope: HTTPScope, headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether the head is a handshake by RFC 6455, 4.2.1, without duplicate headers."""
-    values = [[v.strip() for name, v in headers if name == wanted] for wanted in HANDSHAKE_HEADERS]
-    matches = zip(values, HANDSHAKE_HEADERS.values(), strict=True)
-    is_get = (scope["method"], scope["http_version"]) == ("GET", "1.1")
-    origins = sum(name == b"origin" for name, _ in headers)
-    return (
-        is_get
-        and all(len(v) == 1 and form.fullmatch(v[0]) for v, form in matches)
-        and all(TOKEN_LIST.fullmatch(value) for name, value in headers if name in LIST_HEADERS)
-        and origins <= 1
-    )
 
 
 def _serialize(response: HttpResponse, default_headers: list[tuple[bytes, bytes]]) -> bytes:

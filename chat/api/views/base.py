@@ -14,7 +14,7 @@ from chat.accounts import read_limits
 from chat.api import auth, exception_handler, headers, query_params, responses
 from chat.api.middleware import mark_as_api
 from chat.api.parsers import StrictJSONParser
-from chat.api.serializers import StrictSerializer, validate
+from chat.api.strict_serializer import StrictSerializer, validate
 from chat.domain import Caller
 
 RENDERER = JSONRenderer()

@@ -3,13 +3,8 @@ from typing import Any
 import pytest
 from rest_framework.serializers import ValidationError
 
-from chat.api.serializers import (
-    NewMessageBody,
-    NewSessionBody,
-    OptionsBody,
-    SessionUpdateBody,
-    validate,
-)
+from chat.api.serializers import NewMessageBody, NewSessionBody, OptionsBody, SessionUpdateBody
+from chat.api.strict_serializer import validate
 from chat.domain import Context, OnBusy, Options
 
 
