@@ -24,7 +24,7 @@ from chat.domain import (
 from chat.domain.errors import InvalidToken
 from chat.domain.policy import NO_POLICY, Policy
 from chat.settings import chat_settings
-from chat.store import sessions
+from chat.store import sessions, snapshots
 from chat.store.calls import Steps, store_call
 from chat.store.stored_addresses import stored_forms
 from chat.webhooks import delivery
@@ -61,7 +61,7 @@ def open_session(
     """
     yield from admit.steps(address, principal)
     opened = yield from create_session(
-        sessions.snapshot.steps,
+        snapshots.read.steps,
         address=address,
         principal=principal,
         key=key,
@@ -234,8 +234,8 @@ def append_history(caller: Caller, history: History, *, key: str = "") -> Steps[
 
 
 # Reads of a session and its newest messages, and of its log.
-read = sessions.snapshot
-read_if_changed = sessions.snapshot_if_changed
+read = snapshots.read
+read_if_changed = snapshots.read_if_changed
 events = sessions.events
 # The rules of the operator for a session, with its model.
 rules = sessions.rules

@@ -29,7 +29,7 @@ from chat.domain.files import Part
 from chat.domain.ids import message_number
 from chat.logging import log_context, log_turn
 from chat.settings import chat_settings
-from chat.store import sessions, turns
+from chat.store import snapshots, turns
 from chat.store.calls import Steps, StoreCall
 from chat.store.message_json import message_number_in, parts_json
 from chat.tracing import tracing
@@ -158,7 +158,7 @@ def _check_message(caller: Caller, options: Options | None) -> Steps[None]:
 
 def _continuation(caller: Caller) -> Steps[str]:
     """Return the message that asks for the rest of the last reply."""
-    snapshot = yield from sessions.snapshot.steps(caller, limit=1)
+    snapshot = yield from snapshots.read.steps(caller, limit=1)
     newest = snapshot.messages
     reply = orjson.loads(newest[-1]) if newest else {}
     if (reply.get("status"), reply.get("finish_reason")) != (

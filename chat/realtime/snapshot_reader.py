@@ -3,8 +3,8 @@
 import asyncio
 
 from chat.domain import Caller, Snapshot
-from chat.store import sessions
-from chat.store.sessions import MAX_SMALL_BYTES, TooLarge
+from chat.store import snapshots
+from chat.store.snapshots import MAX_SMALL_BYTES, TooLarge
 
 # Large snapshots that are read at once: each takes `MAX_PAGE_BYTES` or the largest message, several
 # times.
@@ -28,14 +28,14 @@ class SnapshotReader:
             SessionNotFound, SessionExpired, StoreUnavailable
         """
         if caller.session_id not in self._large:
-            result = await sessions.small_snapshot.on_loop(
+            result = await snapshots.read_small.on_loop(
                 caller, known=known, after=after, limit=limit
             )
             if result is not TooLarge.TOO_LARGE:
                 return result
         async with self._large_reads:
             snapshot = await asyncio.to_thread(
-                sessions.snapshot_if_changed, caller, known=known, after=after, limit=limit
+                snapshots.read_if_changed, caller, known=known, after=after, limit=limit
             )
         if snapshot is not None:
             self._remember(snapshot)

@@ -4,6 +4,7 @@ All keys of a session contain the hash tag of its partition, so each script touc
 works on Redis Cluster.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,13 +12,15 @@ from chat.domain.identity import PARTITION_DIGITS
 from chat.settings import chat_settings
 
 ID_PREFIX = "ses_"
+# The keys of one session; their names end with its id.
+OWN_KEYS = ("session", "messages", "partial", "log", "events", "idempotency", "deliveries", "files")
 
 
 class SessionKeys(NamedTuple):
     """KEYS of every script that acts on a session, in this order: those that it uses.
 
-    The first six, `deliveries` and `files` belong to the session; the rest to its partition,
-    permanent unless noted.
+    Those of `OWN_KEYS` belong to the session, and the others to its partition. These are permanent
+    unless noted.
     """
 
     # hash: the session's fields, see lua/lib/session.lua. Lives until `expires_at` plus a margin,
@@ -106,6 +109,26 @@ def partition_of(session_id: str) -> int:
     return number * chat_settings.PARTITIONS >> 4 * PARTITION_DIGITS
 
 
+def _of_partition(noun: str) -> Callable[[int], str]:
+    """Return the function that returns this key of a partition; `SessionKeys` describes it."""
+    return lambda partition: f"chat:{{{partition}}}:{noun}"
+
+
+due = _of_partition("due")
+by_activity = _of_partition("by_activity")
+counts = _of_partition("counts")
+waiting = _of_partition("waiting")
+running = _of_partition("running")
+counters = _of_partition("counters")
+last_hour = _of_partition("last_hour")
+outbox = _of_partition("outbox")
+search_fields = _of_partition("search_fields")
+search_index = _of_partition("search_index")
+labels = _of_partition("labels")
+ratings = _of_partition("ratings")
+waiting_by_party = _of_partition("waiting_by_party")
+
+
 def for_session(session_id: str) -> SessionKeys:
     """Return the keys of a session and of its partition."""
     return _session_keys(session_id, partition_of(session_id))
@@ -113,84 +136,9 @@ def for_session(session_id: str) -> SessionKeys:
 
 @lru_cache(maxsize=4096)
 def _session_keys(session_id: str, partition: int) -> SessionKeys:
-    def own(noun: str) -> str:
-        return f"chat:{{{partition}}}:{noun}:{session_id}"
-
-    return SessionKeys(
-        session=own("session"),
-        messages=own("messages"),
-        partial=own("partial"),
-        log=own("log"),
-        events=own("events"),
-        idempotency=own("idempotency"),
-        due=due(partition),
-        by_activity=by_activity(partition),
-        counts=counts(partition),
-        waiting=waiting(partition),
-        running=running(partition),
-        counters=counters(partition),
-        last_hour=last_hour(partition),
-        deliveries=own("deliveries"),
-        outbox=outbox(partition),
-        search_fields=search_fields(partition),
-        search_index=search_index(partition),
-        labels=labels(partition),
-        ratings=ratings(partition),
-        files=own("files"),
-        waiting_by_party=waiting_by_party(partition),
-    )
-
-
-def due(partition: int) -> str:
-    return f"chat:{{{partition}}}:due"
-
-
-def by_activity(partition: int) -> str:
-    return f"chat:{{{partition}}}:by_activity"
-
-
-def counts(partition: int) -> str:
-    return f"chat:{{{partition}}}:counts"
-
-
-def waiting(partition: int) -> str:
-    return f"chat:{{{partition}}}:waiting"
-
-
-def running(partition: int) -> str:
-    return f"chat:{{{partition}}}:running"
-
-
-def counters(partition: int) -> str:
-    return f"chat:{{{partition}}}:counters"
-
-
-def last_hour(partition: int) -> str:
-    return f"chat:{{{partition}}}:last_hour"
-
-
-def outbox(partition: int) -> str:
-    return f"chat:{{{partition}}}:outbox"
-
-
-def search_fields(partition: int) -> str:
-    return f"chat:{{{partition}}}:search_fields"
-
-
-def search_index(partition: int) -> str:
-    return f"chat:{{{partition}}}:search_index"
-
-
-def labels(partition: int) -> str:
-    return f"chat:{{{partition}}}:labels"
-
-
-def ratings(partition: int) -> str:
-    return f"chat:{{{partition}}}:ratings"
-
-
-def waiting_by_party(partition: int) -> str:
-    return f"chat:{{{partition}}}:waiting_by_party"
+    suffixes = dict.fromkeys(OWN_KEYS, f":{session_id}")
+    nouns = SessionKeys._fields
+    return SessionKeys(*(f"chat:{{{partition}}}:{noun}{suffixes.get(noun, '')}" for noun in nouns))
 
 
 def finished_deliveries(partition: int) -> tuple[str, str]:

@@ -29,7 +29,7 @@ from chat.domain import (
 )
 from chat.domain.budgets import Budget, BudgetRefusal, PlannedCall, Reservation
 from chat.domain.prices import Price
-from chat.store import budgets, leases, outbox, sessions, turns
+from chat.store import budgets, leases, outbox, sessions, snapshots, turns
 from chat.store.message_json import escape_reasoning, json_escape
 from tests.integration.store.state_machine.model_base import DEADLINE
 
@@ -202,7 +202,7 @@ def answer_next_turn(caller: Caller, text: str = "hi") -> None:
 
 def messages(caller: Caller) -> list[Message]:
     """Return the session's messages as clients see them."""
-    return [orjson.loads(message) for message in sessions.snapshot(caller, limit=400).messages]
+    return [orjson.loads(message) for message in snapshots.read(caller, limit=400).messages]
 
 
 def find_message(caller: Caller, reply_id: str) -> Message:

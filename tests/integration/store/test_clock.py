@@ -31,7 +31,7 @@ from chat.store import (
     outbox,
     rate_limit,
     scripts,
-    sessions,
+    snapshots,
     tickets,
     workers,
 )
@@ -229,7 +229,7 @@ def test_nothing_ends_before_the_clock_is_checked(
     assert steps.find_message(started, writer.reply_id)["status"] == "completed"
     steps.answer_next_turn(caller)
     redis_clock.let_pass(50)
-    sessions.snapshot(idle)
+    snapshots.read(idle)
 
 
 @pytest.mark.parametrize("seconds", STEPS)
@@ -418,12 +418,12 @@ def test_step_forward_and_back_keeps_sessions(redis_clock: SteppingClock, second
     new = steps.create_session(ttl=60)
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.EXPIRED]
     redis_clock.let_pass(50)
-    sessions.snapshot(idle)
+    snapshots.read(idle)
     redis_clock.let_pass(11)
     assert set(due.claim_due()) == {idle.session_id, new.session_id}
 
     step_and_correct(redis_clock, -seconds)
-    sessions.snapshot(idle)
+    snapshots.read(idle)
 
 
 def test_turns_of_new_sessions_get_no_more_time(redis_clock: SteppingClock) -> None:

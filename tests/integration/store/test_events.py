@@ -10,7 +10,7 @@ from redis import Redis
 
 from chat.domain import Caller, EventBatch, PastTurn
 from chat.domain.errors import ParleyError
-from chat.store import due, keys, sessions, turns
+from chat.store import due, keys, sessions, snapshots, turns
 from chat.store.events import EVENTS_PREFIX, Position, log_keys, parse_batch, read_logs
 from tests.harness.redis_cluster import needs_one_server
 from tests.integration.store import steps
@@ -36,7 +36,7 @@ def run_turn(caller: Caller) -> None:
 def snapshot_error(caller: Caller) -> type[ParleyError] | None:
     """Return the error of a script that includes lib/authorize.lua."""
     try:
-        sessions.snapshot(caller)
+        snapshots.read(caller)
     except ParleyError as error:
         return type(error)
     return None

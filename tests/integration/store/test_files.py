@@ -14,7 +14,7 @@ from chat.conversation.sessions import append_history, create_session, open_with
 from chat.domain import Caller, History, InputMessage, PastTurn, Principal, Role
 from chat.domain.errors import QuotaExceeded, SessionFilesFull, SessionFull, SessionNotFound
 from chat.domain.files import InputPart, Part, PartType
-from chat.store import admin, files, keys, sessions, turns
+from chat.store import admin, files, keys, sessions, snapshots, turns
 from chat.store.calls import run
 from chat.store.message_json import message_number_in
 from tests.harness.redis_cluster import needs_one_server
@@ -92,7 +92,7 @@ def copy(source: Caller, file_id: str) -> Caller:
     turn = PastTurn("Look", "A cat", [Part(PartType.IMAGE).with_file(file)])
     past = History(turns=[turn], source=source.session_id, copied={file_id: file})
     key = Principal(api_key="0123456789ab")
-    _, new = run(create_session(sessions.snapshot.steps, past, address="", principal=key))
+    _, new = run(create_session(snapshots.read.steps, past, address="", principal=key))
     return Caller.internal(new.id)
 
 

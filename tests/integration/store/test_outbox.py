@@ -16,7 +16,7 @@ from chat.domain import (
     Status,
 )
 from chat.domain.errors import InvalidRequest, MessageNotFound
-from chat.store import admin, due, keys, outbox, sessions
+from chat.store import admin, due, keys, outbox, sessions, snapshots
 from tests.integration.store import steps
 from tests.integration.store.steps import LeaseHolder
 from tests.integration.store.time_travel import advance
@@ -50,7 +50,7 @@ def later(seconds: float) -> DeliveryResult:
 
 
 def url_of(caller: Caller) -> bytes:
-    return sessions.snapshot(caller).webhook_url
+    return snapshots.read(caller).webhook_url
 
 
 def test_delivery_has_the_event_of_the_log(caller: Caller) -> None:

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from chat.domain import Caller, Delta, RecoveryResult, Status
 from chat.domain.errors import StoreFull, StoreUnavailable
 from chat.settings import chat_settings
-from chat.store import due, keys, leases, scripts, sessions, tickets, turns
+from chat.store import due, keys, leases, scripts, sessions, snapshots, tickets, turns
 from chat.store.calls import execute
 from chat.store.client import client, map_redis_errors
 from chat.store.connection import ServerConnections
@@ -186,7 +186,7 @@ def test_loading_redis_is_unavailable(frail: RedisServer) -> None:
     frail.kill()
     frail.start("--key-load-delay", "3000", "--loading-process-events-interval-bytes", "1024")
     with pytest.raises(StoreUnavailable) as error:
-        sessions.snapshot(caller)
+        snapshots.read(caller)
     assert "loading" in str(error.value.__cause__).lower()
     wait_until(is_available)
     steps.submit(caller)

@@ -17,7 +17,7 @@ from chat.openai_api.chat_request import parse_chat_request
 from chat.openai_api.response_request import parse_response_request
 from chat.protocols.senders import Sender
 from chat.protocols.turn import Turn
-from chat.store import due, leases, queue_limit, rate_limit, sessions, turns
+from chat.store import due, leases, queue_limit, rate_limit, sessions, snapshots, turns
 from chat.store.calls import Steps, run
 from chat.store.client import client
 from tests.harness.redis_cluster import needs_one_server
@@ -55,9 +55,9 @@ def all_operations(caller: Caller) -> dict[str, Callable[[], object]]:
         "append": lambda: writers[0].append("some text"),
         "renew": lambda: leases.flush([(writers[0].lease, None)]),
         "flush of 5": lambda: leases.flush([(writers[0].lease, None)] * 5),
-        "snapshot": lambda: sessions.snapshot(caller),
-        "snapshot, unchanged": lambda: sessions.snapshot_if_changed(caller, known=5),
-        "poll": lambda: sessions.small_snapshot(caller, known=5, after=-1, limit=50),
+        "snapshot": lambda: snapshots.read(caller),
+        "snapshot, unchanged": lambda: snapshots.read_if_changed(caller, known=5),
+        "poll": lambda: snapshots.read_small(caller, known=5, after=-1, limit=50),
         "finish": lambda: writers[0].finish("the end"),
         "claim the second": lambda: writers.append(LeaseHolder.claim_for(caller)),
         "retry": lambda: leases.retry(writers[1].lease, steps.retry()),

@@ -9,7 +9,7 @@ from redis import Redis
 
 from chat.domain import Caller, RecoveryResult, Status
 from chat.domain.errors import SessionExpired, SessionGone, SessionNotFound
-from chat.store import due, keys, leases, sessions, turns
+from chat.store import due, keys, leases, sessions, snapshots, turns
 from tests.harness.redis_cluster import needs_one_server
 from tests.integration.store import keyspace, steps
 from tests.integration.store.steps import LeaseHolder
@@ -45,7 +45,7 @@ def assert_all_operations_fail(caller: Caller, writer: LeaseHolder | None) -> No
         lambda: sessions.rotate_token(caller, "new"),
         lambda: sessions.touch(caller),
         lambda: sessions.delete(caller),
-        lambda: sessions.snapshot(caller),
+        lambda: snapshots.read(caller),
         lambda: sessions.page(caller, cursor=None, newer=True, limit=5),
         lambda: sessions.message(caller, 2),
         lambda: sessions.events(caller, after=0, limit=5),
@@ -91,7 +91,7 @@ def test_session_with_open_turns_does_not_expire(redis: Redis, state: str) -> No
     assert len(steps.messages(caller)) == 2
     steps.answer_next_turn(caller, "late")
     assert steps.find_message(caller, "msg_2")["content"] == "late"
-    assert sessions.snapshot(caller).expires_at - sessions.snapshot(caller).now > 55
+    assert snapshots.read(caller).expires_at - snapshots.read(caller).now > 55
 
 
 def test_expired_idle_session_is_removed(redis: Redis) -> None:
@@ -100,7 +100,7 @@ def test_expired_idle_session_is_removed(redis: Redis) -> None:
     writer.finish()
     advance(redis, caller.session_id, 61)
     with pytest.raises(SessionExpired):
-        sessions.snapshot(caller)
+        snapshots.read(caller)
     assert due.recover(due.claim_due(), grace=2) == [RecoveryResult.EXPIRED]
     assert not keyspace.read(redis).due
     assert_all_operations_fail(caller, None)

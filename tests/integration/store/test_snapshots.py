@@ -5,8 +5,8 @@ import pytest
 from pytest_django import Settings
 
 from chat.domain import Caller
-from chat.store import sessions
-from chat.store.sessions import MAX_SMALL_BYTES, TooLarge, small_snapshot
+from chat.store import sessions, snapshots
+from chat.store.snapshots import MAX_SMALL_BYTES, TooLarge
 from tests.integration.store import steps
 from tests.integration.store.steps import LeaseHolder
 
@@ -48,7 +48,7 @@ def test_pages_contain_all_messages(caller: Caller) -> None:
 
 @pytest.mark.security("S47")
 def test_snapshot_ends_at_its_maximum_size(caller: Caller) -> None:
-    snapshot = sessions.snapshot(caller)
+    snapshot = snapshots.read(caller)
     expected = all_messages(caller)
     assert snapshot.has_more
     assert by_id(list(snapshot.messages)) == {"msg_18": expected["msg_18"]}
@@ -60,18 +60,18 @@ def test_snapshot_ends_at_its_maximum_size(caller: Caller) -> None:
 @pytest.mark.security("S47")
 def test_polls_return_all_changes(caller: Caller) -> None:
     """Each continues at the seq of the previous one."""
-    latest = sessions.snapshot(caller).seq
+    latest = snapshots.read(caller).seq
     seen: dict[str, bytes] = {}
     seq, polls = 0, 0
     while seq < latest:
-        snapshot = sessions.snapshot(caller, after=seq)
+        snapshot = snapshots.read(caller, after=seq)
         assert seq < snapshot.seq
         assert sum(map(len, snapshot.messages[2:])) <= MAX_BYTES
         seen |= by_id(list(snapshot.messages))
         seq, polls = snapshot.seq, polls + 1
     assert seen == all_messages(caller)
     assert polls > 2
-    assert sessions.snapshot_if_changed(caller, known=seq, after=seq) is None
+    assert snapshots.read_if_changed(caller, known=seq, after=seq) is None
 
 
 @pytest.mark.security("S47")
@@ -80,7 +80,7 @@ def test_large_snapshots_are_not_read_on_the_loop(settings: Settings, caller: Ca
     small, large = steps.create_session(), steps.create_session()
     steps.submit(large, content="x" * MAX_SMALL_BYTES)
     results = [
-        small_snapshot(each, known=-1, after=-1, limit=50) for each in (small, large, caller)
+        snapshots.read_small(each, known=-1, after=-1, limit=50) for each in (small, large, caller)
     ]
     assert [result is TooLarge.TOO_LARGE for result in results] == [False, True, False]
-    assert len(sessions.snapshot(large).messages) == 2
+    assert len(snapshots.read(large).messages) == 2

@@ -7,7 +7,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from chat.domain import Caller, Delta, TurnError, Usage, UsageSource
-from chat.store import leases, sessions
+from chat.store import leases, sessions, snapshots
 from tests.integration.store import steps
 from tests.integration.store.steps import LeaseHolder
 
@@ -76,7 +76,7 @@ def test_any_text_is_allowed_in_name_and_metadata() -> None:
     caller = steps.create_session()
     fields = {"name": orjson.dumps(AWKWARD[0]), "metadata": orjson.dumps({"a": AWKWARD})}
     sessions.update(caller, b"{}", fields, None)
-    snapshot = sessions.snapshot(caller)
+    snapshot = snapshots.read(caller)
     assert (snapshot.name, snapshot.metadata) == (fields["name"], fields["metadata"])
 
 

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from chat.domain import Caller, DeliveryRecord, DeliveryStatus
 from chat.domain.errors import ForbiddenURL, InvalidRequest, MessageNotFound
-from chat.store import outbox, sessions
+from chat.store import outbox, snapshots
 from chat.webhooks import delivery
 from chat.webhooks.delivery_pool import DeliveryPool
 from tests.harness.wait import wait_until
@@ -160,7 +160,7 @@ def test_410_removes_the_webhook_of_the_session(receiver: WebhookReceiver) -> No
     caller = open_answered_session(receiver.url)
     record = deliver(caller)
     assert (record.status, record.code) == (DeliveryStatus.DISABLED, "410")
-    assert sessions.snapshot(caller).webhook_url == b"null"
+    assert snapshots.read(caller).webhook_url == b"null"
     steps.submit(caller)
     steps.answer_next_turn(caller)
     assert outbox.claim_due() == []

@@ -17,7 +17,7 @@ from chat.domain import Caller
 from chat.domain.budgets import Budget, BudgetRules, BudgetState, Limit, Period, Scope
 from chat.domain.errors import BudgetExceeded, SessionNotFound
 from chat.domain.prices import Price
-from chat.store import budgets, due, keys, sessions
+from chat.store import budgets, due, keys, sessions, snapshots
 from chat.worker.active_turns import active_turns
 from tests.integration.providers.raw_server import D, E, H, Handler, RawServer, X, read_request
 from tests.integration.store import steps
@@ -112,7 +112,7 @@ def test_exceeded_budget_rejects_messages(
     caller = steps.create_session()
     run_turn(sends(H, D, E, USAGE, X), caller, limit=1000)
     monkeypatch.setattr(turns, "exceeded_budgets", ExceededBudgets())
-    before = sessions.snapshot(caller).seq
+    before = snapshots.read(caller).seq
     operations: list[Callable[[], object]] = [
         lambda: turns.submit(caller=caller, content="more"),
         lambda: turns.regenerate(caller=caller, message_id="msg_2"),
@@ -121,7 +121,7 @@ def test_exceeded_budget_rejects_messages(
         with pytest.raises(BudgetExceeded, match="daily budget of this service") as error:
             operation()
         assert 0 < error.value.retry_after <= 86_400
-    assert sessions.snapshot(caller).seq == before
+    assert snapshots.read(caller).seq == before
 
 
 def test_turn_waits_while_calls_in_progress_have_reserved_the_rest(

@@ -8,7 +8,7 @@ from hypothesis.stateful import precondition, rule
 
 from chat.domain import Accepted, Caller, Cancelled, OnBusy, RecoveryResult
 from chat.domain.ids import message_number
-from chat.store import admin, due, sessions, turns
+from chat.store import admin, due, sessions, snapshots, turns
 from tests.integration.store import steps
 from tests.integration.store.state_machine.base import PICKS, TEXTS, TTLS, BaseMachine
 from tests.integration.store.state_machine.model import Session
@@ -151,7 +151,7 @@ class ClientRules(BaseMachine):
     def use_a_deleted_session(self, pick: int) -> None:
         session = self.gone[pick % len(self.gone)]
         caller = self.caller(session)
-        for operation in (steps.submit, sessions.touch, sessions.delete, sessions.snapshot):
+        for operation in (steps.submit, sessions.touch, sessions.delete, snapshots.read):
             self.compare(partial(operation, caller), partial(session.authorize, session.token))
         assert steps.claim(caller) is None
         assert due.recover([session.name], grace=GRACE) == [RecoveryResult.GONE]

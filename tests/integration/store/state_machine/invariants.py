@@ -11,7 +11,7 @@ from redis import Redis
 from chat.domain import Caller, Role, Snapshot, Status
 from chat.domain.errors import SessionExpired
 from chat.settings import chat_settings
-from chat.store import keys, sessions
+from chat.store import keys, sessions, snapshots
 from tests.integration.store import keyspace
 from tests.integration.store.state_machine.model import Session
 from tests.integration.store.state_machine.model_base import Partition, Turn
@@ -84,9 +84,9 @@ class Subscriber:
         """Check messages, events and times against the model, and events against the snapshot."""
         if self.session.has_expired:
             with pytest.raises(SessionExpired):
-                sessions.snapshot(self._caller)
+                snapshots.read(self._caller)
             return
-        snapshot = sessions.snapshot(self._caller, limit=400)
+        snapshot = snapshots.read(self._caller, limit=400)
         messages = [orjson.loads(message) for message in snapshot.messages]
         self._read_events(snapshot.seq)
         assert [outline(message) for message in messages] == expected_messages(self.session)
