@@ -4,6 +4,7 @@ uvicorn writes them separately: two system calls, two packets, and a client that
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 
@@ -13,8 +14,12 @@ class HeadBuffer:
     An interim response, `100 Continue`, is not buffered.
     """
 
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, transport: Any, loop: asyncio.AbstractEventLoop, close: Callable[[], None]
+    ) -> None:
+        """close: closes the connection after the response."""
         self._transport = transport
+        self._close = close
         self._loop = loop
         self._head = b""
         self._is_final = False
@@ -38,4 +43,4 @@ class HeadBuffer:
     def close(self) -> None:
         if self._flush is not None:
             self.write(b"")
-        self._transport.close()
+        self._close()

@@ -59,6 +59,7 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         # Bytes of a head that is not complete yet.
         self._head_bytes = 0
         self._is_head_complete = False
+        # Whether all further bytes are ignored.
         self._is_rejected = False
         self._extensions: Any = {ABORT: self.abort}
         # The request that is being answered; `self.cycle` is the one that arrived last.
@@ -180,7 +181,7 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
             self._delayed = (cycle, app)
         else:
             self._running_cycle = cycle
-            buffer: Any = HeadBuffer(self.transport, self.loop)
+            buffer: Any = HeadBuffer(self.transport, self.loop, self._close_connection)
             cycle.transport = buffer
             super()._start_asgi_task(cycle, app)
 
@@ -238,6 +239,19 @@ class HTTPProtocol(WriteTimeoutMixin, HttpToolsProtocol):
         )
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _close_connection(self) -> None:
+        """Close after the last response; that of a proxy which still sends a body a second later.
+
+        The proxy would take a closed connection for a failure of Parley, and return 502. It closes
+        the connection itself when it has read the response.
+        """
+        cycle = self._running_cycle
+        if self._connection.is_proxy and cycle is not None and cycle.more_body:
+            self._is_rejected = True
+            self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
 
     def _close_after_response(self) -> None:
         """Close after the response in progress; the data that follows its request gets none."""

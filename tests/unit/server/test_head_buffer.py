@@ -26,7 +26,7 @@ def packets(act: Callable[[HeadBuffer], None]) -> list[bytes]:
     transport = Transport()
 
     async def run() -> None:
-        act(HeadBuffer(transport, asyncio.get_running_loop()))
+        act(HeadBuffer(transport, asyncio.get_running_loop(), transport.close))
         await asyncio.sleep(0)
 
     asyncio.run(run())
