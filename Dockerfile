@@ -6,7 +6,7 @@ FROM python:3.13-slim AS packages
 ARG EXTRAS=""
 WORKDIR /build
 COPY pyproject.toml constraints.txt ./
-# This installs only the project's dependencies, not its modules (see pyproject.toml).
+# This installs the dependencies and the command `parley`, without modules (see pyproject.toml).
 RUN python -m venv /opt/parley \
     && /opt/parley/bin/pip install --no-cache-dir --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}" \
     && /opt/parley/bin/pip uninstall --yes pip
@@ -17,6 +17,7 @@ FROM python:3.13-slim
 ENV PATH=/opt/parley/bin:$PATH \
     PARLEY_HOME=/var/lib/parley \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH=/srv/parley \
     PYTHONUNBUFFERED=1
 
 RUN useradd --system --uid 10001 --no-create-home parley \

@@ -92,8 +92,11 @@ def _check_driver(name: str, packages: tuple[str, ...]) -> None:
 env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# The image is like a checkout. An installed wheel writes nothing into its own directory.
+IS_CHECKOUT = (BASE_DIR / "manage.py").exists()
+HOME_PARENT = BASE_DIR if IS_CHECKOUT else Path.cwd()
 # State of a single-machine installation: SQLite, Redis's files, generated secrets.
-PARLEY_HOME = Path(env.str("PARLEY_HOME", default=str(BASE_DIR / ".parley")))
+PARLEY_HOME = Path(env.str("PARLEY_HOME", default=str(HOME_PARENT / ".parley")))
 
 DEBUG = env.boolean("DEBUG")
 ALLOWED_HOSTS = parse_list(env.str("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]"))
@@ -186,7 +189,7 @@ USE_TZ = True
 # Django adds it to each URL that it builds; `project.server.url_prefix` removes it from requests.
 FORCE_SCRIPT_NAME = URL_PREFIX or None
 STATIC_URL = f"{URL_PREFIX}/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = (BASE_DIR if IS_CHECKOUT else PARLEY_HOME) / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "project.server.static_files.VersionedStorage"},

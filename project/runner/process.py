@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-# The directory of manage.py, in which all programs start.
+# The directory of the modules, in which all programs start.
 ROOT = Path(__file__).resolve().parent.parent.parent
 PDEATHSIG_SCRIPT = Path(__file__).with_name("pdeathsig.py")
 

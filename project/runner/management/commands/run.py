@@ -1,4 +1,4 @@
-"""`manage.py run`: runs all of Parley on this machine until Ctrl-C."""
+"""`manage.py run` or `parley run`: runs all of Parley on this machine until Ctrl-C."""
 
 import argparse
 import os
@@ -17,6 +17,7 @@ from project.runner.commands import LOOPBACK
 from project.runner.healthcheck import describe_redis_problem, is_port_free
 from project.runner.log_output import LogOutput
 from project.runner.pdeathsig import signal_on_parent_exit
+from project.runner.process import ROOT
 from project.runner.stack import Stage, plan
 from project.runner.state_dir import StateDir, StateDirInUse
 from project.runner.supervisor import Supervisor
@@ -32,7 +33,7 @@ Parley is ready on {address} (press Ctrl-C to stop). {admin}
 {model}Try:
 
 {example}
-or chat in the terminal: .venv/bin/python manage.py chat{url_option}
+or chat in the terminal: {command} chat{url_option}
 """
 
 FAKE_MODEL = """\
@@ -68,7 +69,9 @@ class Command(BaseCommand):
         if end_with_parent and sys.platform == "linux":
             signal_on_parent_exit(signal.SIGTERM)
         if not is_port_free(port):
-            raise CommandError(f"Port {port} is in use. Choose another: make run PORT={port + 1}")
+            raise CommandError(
+                f"Port {port} is in use. Set PORT to another one, such as {port + 1}."
+            )
         redis = os.environ.get("REDIS_URL")
         if redis and (problem := describe_redis_problem(redis)):
             raise CommandError(
@@ -138,6 +141,7 @@ def _ready_message(port: int, stages: list[Stage]) -> str:
         admin=_create_admin(),
         model=model,
         example=EXAMPLE.format(url=url),
+        command=".venv/bin/python manage.py" if (ROOT / ".venv").exists() else "parley",
         url_option="" if url == f"http://127.0.0.1:{DEFAULT_PORT}" else f" --url {url}",
     )
     return message.replace(" \n", "\n")
