@@ -16,6 +16,7 @@ from chat.admin.base import ModelAdmin
 from chat.admin.filters import (
     ActivityFilter,
     ErrorFilter,
+    KindFilter,
     ModelFilter,
     RatingFilter,
     StatusFilter,
@@ -53,8 +54,8 @@ class SessionList(ModelAdmin):
     )
     list_display_links = ("display_name", "short_id")
     list_filter = (
-        *(StatusFilter, ErrorFilter, RatingFilter, ModelFilter, OpenerFilter, ActivityFilter),
-        DateFilter,
+        *(StatusFilter, KindFilter, ErrorFilter, RatingFilter, ModelFilter, OpenerFilter),
+        *(ActivityFilter, DateFilter),
     )
     list_per_page = 50
     list_max_show_all = 0

@@ -24,6 +24,7 @@ PERIODS = {
     "over-7d": ("Over 7 days ago", timedelta(days=7)),
 }
 CODE = re.compile("[a-z_]{1,60}")
+KINDS = {"listed": "Chats", "unlisted": "Chat completions, unstored responses"}
 STATUSES = {"running": "Running", "waiting": "Waiting", "idle": "Idle"}
 
 
@@ -93,6 +94,19 @@ def _codes(error: type[ParleyError]) -> Iterator[str]:
     yield error.code
     for each in error.__subclasses__():
         yield from _codes(each)
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Filters by whether users see the session in their lists."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return list(KINDS.items())
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        return queryset.search(kind=self.value()) if self.value() in KINDS else queryset
 
 
 class RatingFilter(admin.SimpleListFilter):

@@ -144,7 +144,7 @@ class SessionQuerySet(RedisQuerySet):
     }
     ORDERS = frozenset({("-last_active_at",)})
     # Keyword arguments of `search`.
-    SEARCH_FIELDS = frozenset({"text", "status", "model", "failed", "rated", "openers"})
+    SEARCH_FIELDS = frozenset({"text", "status", "model", "failed", "rated", "openers", "kind"})
 
     # A page beyond the newest matches will be read.
     is_far = False

@@ -108,7 +108,8 @@ def create_session(
     """Open a session for a client that was admitted, and use it in the same round trip.
 
     then: returns the store call that uses it. It gets a caller with the session's token: if the
-    session belongs to someone else, the call has no access. Other arguments as in `open_session`.
+    session belongs to someone else, the call has no access. is_listed: whether the list of the
+    user's sessions has it. Other arguments as in `open_session`.
 
     Returns the token, and the result of the call.
 
@@ -172,6 +173,7 @@ def _new_session(
     identity: Identity = PARLEY_ITSELF,
     policy: Policy = NO_POLICY,
     source: str = "",
+    is_listed: bool = True,
 ) -> tuple[str, NewSession]:
     """Return a token and its session, with defaults for what is `None`.
 
@@ -200,6 +202,7 @@ def _new_session(
         ttl=lifetime,
         identity=identity,
         policy=policy,
+        is_listed=is_listed,
         **stored,
     )
 

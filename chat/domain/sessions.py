@@ -73,6 +73,8 @@ class NewSession:
     webhook_url: bytes = b"null"
     identity: Identity = PARLEY_ITSELF
     policy: Policy = NO_POLICY
+    # Whether the list of the user's sessions has it.
+    is_listed: bool = True
 
     @property
     def size(self) -> int:

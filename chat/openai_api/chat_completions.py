@@ -50,6 +50,7 @@ def start(
         system_prompt=request.system_prompt or None,
         model=request.model,
         ttl=TTL,
+        is_listed=False,
     )
     return Turn.from_accepted(caller, accepted, {}), attachment
 

@@ -72,6 +72,7 @@ def _open(
         model=request.model,
         context=WHOLE_CONTEXT,
         ttl=None if request.is_stored else UNSTORED_TTL,
+        is_listed=request.is_stored,
     )
     return Turn.from_accepted(caller, accepted, params)
 

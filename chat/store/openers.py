@@ -2,7 +2,8 @@
 
 Each session has `ip:<address>`, and further labels as far as its opener has these: `net:<hash of an
 IPv6 /48>`, `key:<API key>`, `tenant:<tenant>`, `user:<digest>`. IP addresses are in hex digits of
-the same number, so that each network is a range of labels in lexical order.
+the same number, so that each network is a range of labels in lexical order. A session that the list
+of its user's sessions leaves out has the label `unlisted`, too.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,8 +22,9 @@ CLIENT_BITS = {4: 32, 6: 64}
 # Bits of the addresses and networks of which sessions may keep hashes.
 HASHED_BITS = {4: {32}, 6: {48, 64}}
 NETWORK_PREFIX = "net:"
+UNLISTED = "unlisted"
 # Fields of a session that its labels follow from.
-FIELDS = ("addresses", "api_key", "tenant", "owner")
+FIELDS = ("addresses", "api_key", "tenant", "owner", "unlisted")
 # Sessions per partition and round trip, and partitions per round trip.
 SCAN_COUNT = 500
 PARTITIONS_PER_TRIP = 16
@@ -43,7 +45,7 @@ class LabelRange(NamedTuple):
         return self.first <= label <= self.last
 
 
-def labels(addresses: str, api_key: str, tenant: str, owner: str) -> tuple[str, ...]:
+def labels(addresses: str, api_key: str, tenant: str, owner: str, unlisted: str) -> tuple[str, ...]:
     """Return the labels of a session with these fields."""
     client, *networks = addresses.split() or [""]
     return (
@@ -52,6 +54,7 @@ def labels(addresses: str, api_key: str, tenant: str, owner: str) -> tuple[str, 
         *([KEY_PREFIX + api_key] if api_key else ()),
         *([TENANT_PREFIX + tenant] if tenant else ()),
         *([owner] if owner.startswith(USER_PREFIX) else ()),
+        *([UNLISTED] if unlisted else ()),
     )
 
 

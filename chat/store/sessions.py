@@ -105,6 +105,8 @@ def _history_args(history: History) -> list[Arg]:
 def _create_args(new: NewSession, bytes_: int) -> tuple[Arg, ...]:
     identity = new.identity
     addresses = " ".join(identity.addresses)
+    unlisted = "" if new.is_listed else "1"
+    opened_by = (addresses, identity.api_key, identity.tenant, identity.owner)
     return (
         new.token_hash,
         new.ttl,
@@ -125,7 +127,8 @@ def _create_args(new: NewSession, bytes_: int) -> tuple[Arg, ...]:
         identity.party,
         "" if new.policy == NO_POLICY else orjson.dumps(asdict(new.policy)),
         bytes_,
-        " ".join(openers.labels(addresses, identity.api_key, identity.tenant, identity.owner)),
+        " ".join(openers.labels(*opened_by, unlisted)),
+        unlisted,
     )
 
 

@@ -7,6 +7,7 @@ from chat.domain.identity import USER_PREFIX
 from chat.store import keys
 from chat.store.calls import execute
 from chat.store.listing import SessionSummary, summaries
+from chat.store.openers import UNLISTED
 from chat.store.scripts import ScriptCall, read_script
 
 # More sessions than a user has; for a list of all.
@@ -32,7 +33,7 @@ class UserSessions:
 
 
 def page(owner: str, *, name: str, before: Position | None, limit: int) -> UserSessions:
-    """Return a page of the user's sessions; two round trips.
+    """Return a page of the user's sessions that are listed; two round trips.
 
     owner: the user, see `Identity.owner`; name: a part of the name, normalized, or "".
 
@@ -40,7 +41,7 @@ def page(owner: str, *, name: str, before: Position | None, limit: int) -> UserS
         StoreUnavailable
     """
     place = ("", "") if before is None else (before.active_at, before.session_id)
-    has_more, *found = execute(_call(owner, name, *place, limit))
+    has_more, *found = execute(_call(owner, name, *place, limit, UNLISTED))
     ids = [session_id.decode() for session_id in found[1::2]]
     last = Position(active_at=int(found[-2]), session_id=ids[-1]) if has_more else None
     return UserSessions(sessions=summaries(ids), next=last)
@@ -52,7 +53,7 @@ def session_ids(owner: str) -> list[str]:
     Raises:
         StoreUnavailable
     """
-    _, *found = execute(_call(owner, "", "", "", ALL))
+    _, *found = execute(_call(owner, "", "", "", ALL, ""))
     return [session_id.decode() for session_id in found[1::2]]
 
 

@@ -24,6 +24,7 @@
 -- ARGV[21]   policy of the API key, JSON, or ''
 -- ARGV[22]   bytes that are reserved for the session in these quotas, or 0 for no limit
 -- ARGV[23]   openers, see lib/search_index.lua
+-- ARGV[24]   1 if the list of the user's sessions leaves it out, or ''
 --
 -- Replies:
 --   CREATED created_at expires_at   ms

@@ -24,7 +24,7 @@
 -- ARGV[14]   end of that range
 -- ARGV[15]   another label that the sessions must have, or ''
 -- ARGV[16...] each "<first> <last> <first> <last> ...": ranges of openers, of which the sessions must
---            have one
+--            have one; after "!", none
 --
 -- Replies: cursor count times id...
 --   cursor: 0 at the end; times: ms, separated by spaces

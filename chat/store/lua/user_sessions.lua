@@ -10,12 +10,14 @@
 -- ARGV[3]  ms of the last session before the page, or '' for the first page
 -- ARGV[4]  id of that session
 -- ARGV[5]  max sessions
+-- ARGV[6]  a label: sessions that have it are left out; or ''
 --
 -- Replies: has_more ms id ms id ...   has_more: 1 if there are more sessions
 local LABELS, BY_ACTIVITY, SEARCH_FIELDS = unpack(KEYS)
 local name, before_ms, before_id, limit = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local CHUNK = 1000 -- what Lua can unpack
 local PREFIX = ARGV[1] .. ' '
+local LEFT_OUT = ARGV[6] .. ' '
 
 local found = {}
 
@@ -23,14 +25,23 @@ local function is_after_cursor(ms, id)
   return not before_ms or ms < before_ms or (ms == before_ms and id < before_id)
 end
 
+-- Return for each of the sessions whether it is left out.
+local function find_left_out(ids)
+  if ARGV[6] == '' then return {} end
+  local members = {}
+  for i, id in ipairs(ids) do members[i] = LEFT_OUT .. id end
+  return redis.call('ZMSCORE', LABELS, unpack(members))
+end
+
 local function add(ids)
+  local left_out = find_left_out(ids)
   local times = redis.call('ZMSCORE', BY_ACTIVITY, unpack(ids))
   local fields = name == '' and {} or redis.call('HMGET', SEARCH_FIELDS, unpack(ids))
   for i, id in ipairs(ids) do
     local ms = tonumber(times[i])
     if not ms then
       redis.call('ZREM', LABELS, PREFIX .. id)
-    elseif is_after_cursor(ms, id) and
+    elseif not left_out[i] and is_after_cursor(ms, id) and
       (name == '' or (fields[i] and has_name(fields[i], name))) then
       found[#found + 1] = { ms, id }
     end

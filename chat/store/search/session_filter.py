@@ -10,7 +10,7 @@ import orjson
 from chat.domain.bans import Subject
 from chat.store import openers
 from chat.store.listing import ANY_TIME, SessionSummary, TimeRange
-from chat.store.openers import LabelRange
+from chat.store.openers import UNLISTED, LabelRange
 
 ID_PREFIX = re.compile("ses_[0-9a-f]{1,24}")
 # Characters with a meaning in Redis's glob patterns.
@@ -41,6 +41,8 @@ class SessionFilter:
     rated: str = ""
     # All of them have opened the session, such as a key from an address.
     openers: tuple[Subject, ...] = ()
+    # `listed` or `unlisted`: whether the list of the user's sessions has it.
+    kind: str = ""
     # When the session was last active.
     time_range: TimeRange = ANY_TIME
 
@@ -51,6 +53,7 @@ class SessionFilter:
             and self.failed in {"", summary.error_code, summary.error_code and ANY}
             and (not self.rated or summary.is_rated_down)
             and all(openers.has_opened(each, summary.openers) for each in self.openers)
+            and self.kind in {"", "unlisted" if UNLISTED in summary.openers else "listed"}
             and self.time_range.contains(summary.last_active_at)
             and summary.id.startswith(self.id_prefix)
             and self.name_part in normalize_name(orjson.loads(summary.name))
@@ -83,7 +86,7 @@ class SessionFilter:
         """Redis can count the matches of any time without a scan."""
         if self == SessionFilter(failed=self.failed, rated=self.rated, time_range=self.time_range):
             return not (self.failed and self.rated)
-        return self.status in {"", "idle"} and not self.text and not self.has_label
+        return self.status in {"", "idle"} and not (self.text or self.kind or self.has_label)
 
     @property
     def has_label(self) -> bool:
@@ -111,12 +114,14 @@ class SessionFilter:
     def conditions(self) -> tuple[str, ...]:
         """What sessions with these labels must also fulfil, as scan_sessions.lua takes it."""
         has_other_bounds = self.failed or self.rated
+        only_unlisted = "" if self.kind == "unlisted" else "!"
         return (
             RATED_DOWN if self.failed and self.rated else "",
             *(
                 " ".join(chain.from_iterable(openers.ranges(each)))
                 for each in self.openers[0 if has_other_bounds else 1 :]
             ),
+            *([f"{only_unlisted}{UNLISTED} {UNLISTED}"] if self.kind else ()),
         )
 
 

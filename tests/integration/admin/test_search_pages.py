@@ -45,6 +45,10 @@ class Stored:
         return self.number % 3 == 0
 
     @property
+    def is_unlisted(self) -> bool:
+        return self.number % 5 == 0
+
+    @property
     def is_running(self) -> bool:
         return self.number % 40 == 1
 
@@ -54,9 +58,9 @@ class Stored:
 
     @property
     def openers(self) -> list[str]:
-        """Labels: of one address, one tenant, and for half of them an API key."""
+        """Labels: of one address, one tenant, for half of them an API key; a fifth is unlisted."""
         key = ["key:half"] if self.number % 2 else []
-        return ["ip:47f000001", *key, "tenant:all"]
+        return ["ip:47f000001", *key, "tenant:all", *(["unlisted"] if self.is_unlisted else [])]
 
     def store(self, redis: Redis) -> None:
         own = keys.for_session(self.id)
@@ -123,6 +127,19 @@ FILTERS: dict[str, tuple[SessionFilter, Callable[[Stored], bool]]] = {
     "a key of half": (
         SessionFilter(openers=(Subject(name="key:half", label=""),)),
         lambda each: each.number % 2 == 1,
+    ),
+    "unlisted": (SessionFilter(kind="unlisted"), lambda each: each.is_unlisted),
+    "listed": (SessionFilter(kind="listed"), lambda each: not each.is_unlisted),
+    "listed, with a name, a key and errors": (
+        SessionFilter(
+            kind="listed",
+            text="7",
+            failed="any",
+            openers=(Subject(name="key:half", label=""),),
+        ),
+        lambda each: (
+            "7" in each.name and each.has_failed and each.number % 2 == 1 and not each.is_unlisted
+        ),
     ),
     "name": (SessionFilter(text="number"), lambda each: True),  # noqa: ARG005
     "part of a name": (SessionFilter(text="7"), lambda each: "7" in each.name),

@@ -1,6 +1,7 @@
 """`/v1/chat/completions`, called by the Python SDK and with the requests of other clients."""
 
 import json
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -198,6 +199,24 @@ def test_user_of_a_trusted_key_owns_the_session(
             timeout=10,
         )
         assert response.status_code == status
+
+
+def test_list_of_sessions_has_chats_only(
+    client: OpenAI, stack: Stack, new_key: Callable[..., str]
+) -> None:
+    """No chat completions, and no responses that are not stored; both are erased with the user."""
+    key = new_key("", ("sessions", "users"))
+    headers = {"Authorization": f"Bearer {key}", "Parley-User": f"user-{secrets.token_hex(4)}"}
+    own = client.with_options(api_key=key, default_headers=headers)
+    own.chat.completions.create(model="default", messages=ask("Say hello."), store=True)
+    own.responses.create(input="Say hello.", store=False)
+    stored = own.responses.create(input="Say hello.")
+    url = stack.web().url
+    listed = requests.get(f"{url}/sessions", headers=headers, timeout=10).json()["data"]
+    assert [each["id"] for each in listed] == [f"ses_{stored.id.split('_')[1]}"]
+    user = headers["Parley-User"]
+    erased = requests.delete(f"{url}/users/{user}", headers=headers, timeout=10).json()
+    assert erased == {"deleted_sessions": 3}
 
 
 def _reply_of(stack: Stack, session: str, key: str) -> dict[str, Any]:

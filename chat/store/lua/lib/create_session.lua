@@ -3,7 +3,7 @@ local SCHEMA = 2 -- of what is stored; scripts ignore sessions without this fiel
 local IDENTITY_FIELDS = { 'tenant', 'user', 'api_key', 'addresses', 'quota_holders', 'owner',
   'party', 'policy' }
 
--- Write the session's fields from ARGV[4-23] of create. Return the reply if the session exists.
+-- Write the session's fields from ARGV[4-24] of create. Return the reply if the session exists.
 local function create_session()
   read('schema', 'token_hash', 'created_at', 'expires_at')
   if s.schema then
@@ -21,6 +21,7 @@ local function create_session()
   for i, name in ipairs(IDENTITY_FIELDS) do
     if ARGV[13 + i] ~= '' then set(name, ARGV[13 + i]) end
   end
+  if ARGV[24] ~= '' then set('unlisted', ARGV[24]) end
   s.bytes, s.kept_bytes, s.file_bytes = 0, 0, 0
   for i = 7, 12 do add_kept_bytes(#ARGV[i]) end
   redis.call('HINCRBY', COUNTS, 'sessions', 1)

@@ -24,7 +24,10 @@ local function matches(id, fields)
   if not needs_fields then return true end
   if not fields or string.sub(fields, 1, #model_line) ~= model_line then return false end
   for _, ranges in ipairs(opener_ranges) do
-    if not has_opener(fields, ranges) then return false end
+    local is_excluded = string.sub(ranges, 1, 1) == '!'
+    if has_opener(fields, string.sub(ranges, is_excluded and 2 or 1)) == is_excluded then
+      return false
+    end
   end
   return name_part == '' or has_name(fields, name_part)
 end

@@ -32,6 +32,7 @@
 --   first_message       number of the oldest message since the last reset
 --   tenant, user, api_key, addresses   of the client that opened it; missing if empty
 --   policy              of the API key that opened it, JSON; missing if it has none
+--   unlisted            1: the list of the user's sessions leaves it out; else missing
 --   owner, party        see chat/domain/identity.py
 --   bytes, kept_bytes, quota, quota_holders   see lib/session_bytes.lua
 --   file_bytes          of the session's files, which are part of `bytes`
