@@ -2,10 +2,16 @@
 
 import time
 
+import pytest
 import requests
 
 from tests.harness.wait import wait_until
 from tests.integration.fakemodel.server import CHAT, COMPLETIONS, GENERATE, FakeModel
+
+INVALID_STEPS: list[object] = [
+    *("cut", {"fault": "no_such_thing"}, {"fault": "cut", "times": -1}),
+    *({"fault": "cut", "match": 3}, {"reply": 3}, {"colour": "red"}),
+]
 
 
 def test_calls_are_recorded_in_order(model: FakeModel) -> None:
@@ -64,10 +70,17 @@ def test_a_script_is_executed_in_order_until_a_reset(model: FakeModel) -> None:
     assert [model.ask("Hi") for _ in range(2)] == ["Word for word.", "echo: Hi"]
     assert model.get("/__script__") == {"steps": [step | {"remaining": 1}]}
     assert model.post(CHAT, "a needle").status_code == 500
-    for body in ({}, {"steps": "x"}, {"steps": [{"fault": "nonsense"}]}):
-        assert requests.post(f"{model.url}/__script__", json=body, timeout=5).status_code == 400
-
     model.script(step)
     model.reset()
 
     assert (model.calls(), model.get("/__script__")) == ([], {"steps": []})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"steps": "x"}, *({"steps": [{"fault": "cut"}, step]} for step in INVALID_STEPS)],
+)
+def test_an_invalid_script_is_a_400_and_adds_nothing(model: FakeModel, body: object) -> None:
+    response = requests.post(f"{model.url}/__script__", json=body, timeout=5)
+    assert response.status_code == 400
+    assert model.get("/__script__") == {"steps": []}

@@ -17,14 +17,3 @@ def test_the_oldest_calls_are_dropped_above_a_limit(calls: int, body: bytes, fir
 
     assert [record.number for record in recorder.calls] == [*range(first, calls + 1)]
     assert recorder.stored_bytes == len(body) * len(recorder.calls)
-
-
-def test_a_reset_keeps_the_number_of_calls_in_flight() -> None:
-    recorder = Recorder(stores_calls=False)
-    record, _, _ = (recorder.start(CHAT, path="/", body=b"{}") for _ in range(3))
-    assert (recorder.total, recorder.max_in_flight, len(recorder.calls)) == (3, 3, 0)
-
-    recorder.reset()
-    recorder.finish(record)
-
-    assert (recorder.total, recorder.in_flight, recorder.max_in_flight) == (0, 2, 3)

@@ -3,7 +3,6 @@ import pytest
 from fakemodel.behaviour import Behaviour, Fault
 from fakemodel.calls import Call, Message
 from fakemodel.directives import parse_words
-from fakemodel.errors import APIError
 from fakemodel.options import Options
 from fakemodel.scenario import Scenario
 
@@ -67,18 +66,3 @@ def test_a_script_overrides_directives_for_calls_that_match() -> None:
     assert select(scenario, "[[fault:cut]]").reply == "Well done."
     assert select(scenario, "[[fault:cut]]").fault is Fault.CUT
     assert scenario.script.pending() == [slow | {"remaining": 0}]
-
-
-@pytest.mark.parametrize(
-    "step",
-    ["cut", {"fault": "no_such_thing"}, {"fault": "cut", "times": -1}, {"fault": "cut", "match": 3},
-     {"reply": 3}, {"colour": "red"}],
-)  # fmt: skip
-def test_an_invalid_step_is_a_400_and_adds_nothing(step: object) -> None:
-    scenario = Scenario(Options())
-
-    with pytest.raises(APIError) as caught:
-        scenario.script.add({"steps": [{"fault": "cut"}, step]})
-
-    assert caught.value.status == 400
-    assert scenario.script.pending() == []
