@@ -35,7 +35,7 @@ def call_broker(use: Callable[[Any], T]) -> T:
         BrokerUnavailable: the broker is unreachable, or was so a moment ago, or it rejects the call
             with the `ChannelError` that is the cause.
     """
-    return _pool().call(use)
+    return broker_pool().call(use)
 
 
 class _BrokerPool:
@@ -87,7 +87,7 @@ class _BrokerPool:
 
 
 @cache
-def _pool() -> _BrokerPool:
+def broker_pool() -> _BrokerPool:
     timeout = chat_settings.PUBLISH_TIMEOUT
     bounds = {
         "socket_timeout": timeout,

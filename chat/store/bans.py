@@ -105,7 +105,7 @@ class BanCopy:
         if not self._is_running:
             with self._lock:
                 if not self._is_running:
-                    self._refresh()
+                    self.refresh()
                     self._is_running = True
                     Thread(target=self._run, name="bans", daemon=True).start()
         return self._bans
@@ -115,11 +115,11 @@ class BanCopy:
             with suppress(ResponseError):  # the next request repeats the call and reports the error
                 while time.monotonic() - self._used_at < MAX_IDLE:
                     time.sleep(REFRESH_INTERVAL)
-                    self._refresh()
+                    self.refresh()
         finally:
             self._is_running = False
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """Read the bans if they have changed; keep what is known if Redis does not answer."""
         try:
             version = execute_command("HGET", keys.bans(), VERSION)

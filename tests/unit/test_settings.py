@@ -77,9 +77,9 @@ def test_a_wrong_broker_url_is_reported(settings: Settings, url: str) -> None:
 @pytest.fixture
 def fresh_broker() -> Iterator[None]:
     """Clear the cached broker connection before and after the test."""
-    connections._pool.cache_clear()
+    connections.broker_pool.cache_clear()
     yield
-    connections._pool.cache_clear()
+    connections.broker_pool.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_broker")

@@ -122,7 +122,7 @@ def test_hashed_addresses_can_be_banned_and_their_sessions_ended(
     (link,) = re.findall(r'href="(/admin/bans/[^"]+)"', page)
     (address,) = re.findall(r' value="(~[0-9a-f]+)"', admin.get(unescape(link)).content.decode())
     admin.post(PAGE, {"address": address})
-    ban_copy._refresh()
+    ban_copy.refresh()
     with pytest.raises(Banned):
         bans.check_address("2001:db8:1:2::/64")
     bans.check_address("2001:db8:1:3::/64")

@@ -59,7 +59,7 @@ QUERIES = {
 @pytest.fixture
 def opened() -> dict[str, set[str]]:
     """Open sessions of several clients; return the ids of those that each query finds."""
-    ban_copy._refresh()  # those of the test before have been removed
+    ban_copy.refresh()  # those of the test before have been removed
     api_keys.add(ApiKey(id=KEY, key_hash="", name="shop", tenant="shop", created_at=1.0))
     ids: dict[str, set[str]] = defaultdict(set)
     for address, principal, names in OPENED:

@@ -61,10 +61,10 @@ def test_bans_of_a_network_and_of_a_key_reject_their_callers() -> None:
     callers = [of_key, other, from_network]
     for subject in (NETWORK.name, f"key:{KEY}"):
         bans.add(Ban(subject=subject, label="", created_by="test", created_at=time.time()))
-    ban_copy._refresh()
+    ban_copy.refresh()
     found = bans.find_callers(callers)
     assert [ban and ban.subject for ban in found] == [f"key:{KEY}", None, NETWORK.name]
     for subject in (NETWORK.name, f"key:{KEY}"):
         assert bans.remove(subject)
-    ban_copy._refresh()
+    ban_copy.refresh()
     assert bans.find_callers(callers) == [None] * 3

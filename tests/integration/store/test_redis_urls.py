@@ -114,11 +114,11 @@ def test_wake_ups_reach_the_same_database(
         broker_url=url, broker_transport=transport_path(url), task_default_queue=broker.QUEUE
     )
     monkeypatch.setattr(connections, "current_app", app)
-    connections._pool.cache_clear()
+    connections.broker_pool.cache_clear()
     assert broker.wake_session("ses_1")
     assert broker.queue_length() == 1
     assert locked[0].redis.llen(broker.QUEUE) == 1
-    connections._pool.cache_clear()
+    connections.broker_pool.cache_clear()
     # A worker reads the URL in this way.
     with app.connection_for_read() as connection, connection.channel() as channel:
         assert "p/@" not in connection.as_uri(include_password=True)
