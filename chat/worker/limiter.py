@@ -137,9 +137,17 @@ class ModelLimiter:
     ) -> LimiterDelay | None:
         if not self._is_limited(model):
             return None
-        delay, woken = await limiter.acquire.on_loop(
-            model, caller, tokens=tokens, max_wait=max_wait
-        )
+        try:
+            delay, woken = await limiter.acquire.on_loop(
+                model, caller, tokens=tokens, max_wait=max_wait
+            )
+        except StoreUnavailable as error:
+            if _has_limits(model):
+                raise
+            # On a Cluster, only the node that has the circuit breaker is down.
+            message = "Calling %s without asking its circuit breaker: %s"
+            logger.warning(message, model.name, error.__cause__)
+            return None
         if delay is not None:
             self._contended = self._contended | {model.name}
         _wake(woken)
@@ -205,8 +213,7 @@ class ModelLimiter:
         ]
 
     def _is_limited(self, model: Model) -> bool:
-        configured = (model.concurrency, model.requests_per_minute, model.tokens_per_minute)
-        return any(configured) or model.name in self._degraded
+        return _has_limits(model) or model.name in self._degraded
 
     async def _release(self, model: Model, slot: HeldSlot) -> None:
         calls = self._calls[model.name]
@@ -232,6 +239,10 @@ class ModelLimiter:
             logger.warning("Could not update the limiter of %s: %s", name, error.__cause__)
             return
         _wake(woken)
+
+
+def _has_limits(model: Model) -> bool:
+    return any((model.concurrency, model.requests_per_minute, model.tokens_per_minute))
 
 
 def _wake(session_ids: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Calls while the node of a Cluster that has the budgets is down."""
+"""Turns while the node of a Cluster that has budgets, or a circuit breaker, is down."""
 
 import asyncio
 import json
@@ -22,6 +22,7 @@ from chat.domain.budgets import (
 from chat.domain.errors import StoreUnavailable
 from chat.store import budgets, keys, sessions
 from chat.worker import budget_reservations, sweeper, turn_runner
+from chat.worker.limiter import model_limiter
 from chat.worker.overdraft import Overdraft
 from tests.harness.redis_cluster import Cluster, Node, running_cluster
 from tests.harness.wait import wait_until
@@ -62,14 +63,14 @@ def overdraft(monkeypatch: pytest.MonkeyPatch) -> Overdraft:
 
 
 @pytest.fixture
-def run_turn(cluster: Cluster, settings: Settings) -> Iterator[Callable[[], Message]]:
-    """Run a turn of a new session on another node than the budgets'; return its reply."""
+def run_turn(cluster: Cluster, settings: Settings) -> Iterator[Callable[..., Message]]:
+    """Run a turn of a new session on a node that is up; return its reply."""
     settings.CHAT_BUDGETS = BudgetRules(each={Scope.DEPLOYMENT: {Period.DAY: LIMIT}})
     with RawServer(sends(H, D, E, USAGE, X)) as server:
-        configured = model(name="default", url=server.url, price=PRICE, max_tokens=20)
-        settings.CHAT_MODELS = {"default": configured}
 
-        def run() -> Message:
+        def run(**limits: int) -> Message:
+            configured = model(name="default", url=server.url, price=PRICE, max_tokens=20, **limits)
+            settings.CHAT_MODELS = {"default": configured}
             caller = create_session(cluster)
             accepted = steps.submit(caller)
             turns.run_turn(caller.session_id, flushes=False)
@@ -82,7 +83,7 @@ def create_session(cluster: Cluster) -> Caller:
     while True:
         new = steps.new_session()
         slot = key_slot(keys.for_session(new.id).session.encode())
-        if cluster.master_of(slot) is not node_of_budgets(cluster):
+        if cluster.master_of(slot).is_running:
             sessions.create(new)
             return Caller(session_id=new.id, credential=new.token_hash)
 
@@ -131,6 +132,21 @@ def test_dead_node_of_the_budgets_stops_no_turn(
         assert (state().spent, state().reserved, state().lost) == (3 * USED, 0, 0)
     assert run_turn()["status"] == "completed"
     assert (state().spent, state().reserved) == (4 * USED, 0)
+
+
+@pytest.mark.fault("F35")
+@pytest.mark.parametrize(("limits", "status"), [({}, "completed"), ({"concurrency": 9}, "queued")])
+def test_dead_node_of_a_circuit_breaker_stops_no_turn(
+    cluster: Cluster,
+    run_turn: Callable[..., Message],
+    monkeypatch: pytest.MonkeyPatch,
+    limits: dict[str, int],
+    status: str,
+) -> None:
+    """A model with limits cannot be called without them."""
+    monkeypatch.setattr(model_limiter, "_degraded", {"default"})
+    cluster.master_of(key_slot(keys.limiter("default").health.encode())).kill()
+    assert run_turn(**limits)["status"] == status
 
 
 @pytest.mark.fault("F35")
