@@ -40,8 +40,8 @@ def close_code(error: ParleyError) -> int:
     return PRIVATE_CODE_BASE + status
 
 
-def accept_large_frames(scope: Mapping[str, Any]) -> None:
-    """Let the server accept large frames, because the client is authenticated."""
+def report_authentication(scope: Mapping[str, Any]) -> None:
+    """Let the server accept large frames, and drop the handshake's headers from the scope."""
     scope.get("extensions", {}).get(AUTHENTICATED, noop)()
 
 

@@ -51,8 +51,13 @@ class SessionWebSocket(AsyncConsumer):
         self._is_closed = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle the client's messages. Channels would receive each in another task."""
+        self.scope, self.base_send = scope, send
         try:
-            await super().__call__(scope, receive, send)
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            pass
         finally:
             if self._serve_task is not None:
                 self._serve_task.cancel()
@@ -171,7 +176,7 @@ class SessionWebSocket(AsyncConsumer):
             RateLimited: the session, or its client, reads too often.
         """
         read_limits.check_caller(caller, self._address)
-        close_codes.accept_large_frames(self.scope)
+        close_codes.report_authentication(self.scope)
         self._authentication.set_result((replace(caller, address=self._address), after))
 
     async def _send_frames(self, frames: Iterable[bytes]) -> None:
