@@ -76,3 +76,6 @@ def test_page_shows_the_code_of_the_project() -> None:
     views = [block.code for block in blocks("docs/django.md") if block.language == "python"]
     assert len(views) == 2
     assert all(view in code for view in views)
+    (page,) = PROJECT.glob("**/*.html")
+    shown = [block.code for block in blocks("docs/django.md") if block.language == "html"]
+    assert all(line.strip() in page.read_text() for line in "".join(shown).splitlines())

@@ -22,6 +22,7 @@ from tests.harness.keys import create_key
 from tests.harness.stack import Stack
 from tests.harness.tiers import thorough
 from tests.harness.wait import wait_until
+from tests.integration.examples.pages import blocks
 
 pytestmark = pytest.mark.browser
 
@@ -154,6 +155,26 @@ def test_element_continues_the_session_that_the_backend_opened(
     take_screenshot(tab, "embed-inline-dark")
 
 
+def test_element_takes_the_token_of_the_page_and_reports_replies(
+    tab: Page, host: HostSite, chat_stack: Stack
+) -> None:
+    script = """
+      document.querySelector("parley-chat").addEventListener("parley-reply", () => {
+        document.title = "Replied";
+      });
+    """
+    loader = host.element().partition("<parley-chat")[0]
+    element = host.example("html", 'token="ses_').replace(
+        "ses_5f0c....RkM3", open_chat(chat_stack, "dora@example.org")
+    )
+    tab.goto(
+        host.write(loader + element.replace(" token", f' url="{host.parley}" token'), script=script)
+    )
+    tab.get_by_role("button", name="Open chat").click()
+    expect_ended(send(tab, "What did I say before?"), "the first message")
+    expect(tab).to_have_title("Replied")
+
+
 def test_element_opens_a_session_with_a_jwt_and_keeps_it_for_the_user(
     tab: Page, host: HostSite, chat_stack: Stack
 ) -> None:
@@ -174,6 +195,12 @@ def test_element_opens_a_session_with_a_jwt_and_keeps_it_for_the_user(
     expect(tab.get_by_text("How can I help?")).to_be_visible()
     visit("alice")
     expect(tab.locator("li.reply")).to_have_count(1)
+
+
+def test_readme_shows_the_element_of_the_docs() -> None:
+    [readme] = [each.code for each in blocks("README.md") if each.language == "html"]
+    shown = [each.code for each in blocks("docs/embedding.md") if each.language == "html"]
+    assert readme.replace("http://127.0.0.1:8000", DOCS_URL) == shown[0]
 
 
 def test_missing_origin_is_explained_in_the_console(

@@ -8,7 +8,12 @@ from textwrap import dedent
 
 from project.runner.process import ROOT
 
-LANGUAGES = {"sh": "sh", "bash": "sh", "python": "python", "js": "js", "ts": "ts"}
+# Commands and programs.
+PROGRAMS = {"sh", "python", "js", "ts", "jsx", "tsx", "html", "css"}
+# Data, output, and files of other programs.
+OTHERS = {"caddy", "diff", "haproxy", "ini", "json", "nginx", "text", "toml", "yaml"}
+# The first line of a block, or the last one.
+MARKER = re.compile(r"^ *(?:```|~~~)(.*)$", re.MULTILINE)
 FENCE = re.compile(
     r"^(?P<indent> *)(?:<!-- (?P<mark>[^\n]+) -->\n+ *)?```(?P<language>\w+)\n(?P<code>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
@@ -25,7 +30,7 @@ class Block:
 
     page: str
     line: int
-    # A value of LANGUAGES.
+    # One of PROGRAMS.
     language: str
     code: str
     # The comment before it, or "".
@@ -42,11 +47,16 @@ def blocks(page: str) -> Iterator[Block]:
     """Yield the commands and programs of a page, in order."""
     text = Path(ROOT / page).read_text()
     for match in FENCE.finditer(text):
-        if language := LANGUAGES.get(match["language"]):
+        if match["language"] in PROGRAMS:
             yield Block(
                 page=page,
                 line=text.count("\n", 0, match.start("code")),
-                language=language,
+                language=match["language"],
                 code=dedent(match["code"]),
                 mark=match["mark"] or "",
             )
+
+
+def languages(page: str) -> list[str]:
+    """Return the language of each block of a page, in order."""
+    return MARKER.findall(Path(ROOT / page).read_text())[::2]

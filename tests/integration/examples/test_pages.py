@@ -14,8 +14,8 @@ from chat.store.client import client as store_client
 from project.runner.process import ROOT
 from tests.harness.environment import without_parley_variables
 from tests.harness.stack import Stack, port_of
-from tests.integration.examples.pages import Block, blocks, pages
-from tests.integration.examples.programs import prepare_directory, run
+from tests.integration.examples.pages import OTHERS, PROGRAMS, Block, blocks, languages, pages
+from tests.integration.examples.programs import commands, prepare_directory, run
 
 ADDRESSES = ("http://127.0.0.1:8000", "https://chat.example.org")
 NOT_RUN = "not run: "
@@ -80,7 +80,16 @@ def check_models(environ: str) -> None:
 @pytest.mark.parametrize("page", pages())
 def test_blocks_that_are_not_run_here_say_why(page: str) -> None:
     for block in blocks(page):
-        assert not block.mark or is_reason(block), f"{page}:{block.line}: {block.mark}"
+        runs_here = not block.mark and block.language in commands()
+        assert runs_here or is_reason(block), f"{page}:{block.line}: {block.mark}"
+
+
+@pytest.mark.parametrize("page", pages())
+def test_all_blocks_have_a_known_language(page: str) -> None:
+    """A block of another language, or of none, would be left out."""
+    found = languages(page)
+    assert {*found} <= PROGRAMS | OTHERS
+    assert [each for each in found if each in PROGRAMS] == [each.language for each in blocks(page)]
 
 
 def is_reason(block: Block) -> bool:
