@@ -50,14 +50,16 @@ class ChatRequest:
     # All of it, if it has more than text.
     parts: Sequence[InputPart]
     is_regeneration: bool
+    # The idempotency key of a regeneration; "" for none.
+    key: str
     # Id of the message to edit or to regenerate; "" for none.
     target: str
     model: str | None
     options: Options | None
 
 
-def parse_chat_request(body: Mapping[str, Any]) -> ChatRequest:
-    """Return the request of a JSON object.
+def parse_chat_request(body: Mapping[str, Any], *, key: str = "") -> ChatRequest:
+    """Return the request of a JSON object; key: the client's idempotency key.
 
     Raises:
         InvalidRequest, UnsupportedParameter, UnsupportedContent
@@ -73,6 +75,7 @@ def parse_chat_request(body: Mapping[str, Any]) -> ChatRequest:
         text=text,
         parts=parts,
         is_regeneration=fields.choice("trigger", SUBMIT, REGENERATE) == REGENERATE,
+        key=key,
         target=fields.text("messageId", max_chars=MAX_ID_CHARS) or "",
         model=fields.text("model", max_chars=100),
         options=_read_options(fields),

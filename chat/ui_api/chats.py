@@ -116,11 +116,15 @@ def _regenerate(
     """Accept another reply to the last user message, or return its reply that is open."""
     target = _own_id(request.target) or _own_id(request.message_id)
     if not target and last is not None and request.message_id in last.ids:
-        target = last.reply["id"]
+        target = last.ids[0]  # the same if the request is repeated
     if not target:
         return (yield from _submit_lost(request, caller, request_id, last))
     accepted = yield from turns.regenerate.steps(
-        caller=caller, message_id=target, options=request.options, request_id=request_id
+        caller=caller,
+        message_id=target,
+        options=request.options,
+        key=request.key,
+        request_id=request_id,
     )
     return Turn.from_accepted(caller, accepted, {})
 

@@ -9,6 +9,7 @@ import asyncio
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from chat.api import headers
 from chat.conversation.turns import accepts_turn
 from chat.domain.errors import InvalidRequest
 from chat.protocols.queries import check_names, read_integer
@@ -39,7 +40,8 @@ async def create_turn(request: HttpRequest) -> HttpResponseBase:
 @accepts_turn
 def _start(request: HttpRequest) -> Steps[Turn]:
     sender, _, body = yield from receive.steps(request)
-    return (yield from chats.start(parse_chat_request(body), sender))
+    wanted = parse_chat_request(body, key=headers.idempotency_key(request.META))
+    return (yield from chats.start(wanted, sender))
 
 
 async def resume(request: HttpRequest, chat_id: str) -> HttpResponseBase:

@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import openai
@@ -139,6 +140,33 @@ def test_repeated_request_adds_items_once(stack: Stack, client: OpenAI) -> None:
     assert item_texts(client, conversation) == ["Hello"] * 3
     with pytest.raises(openai.ConflictError):
         add(client, "Another", **{"Idempotency-Key": "a"})
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("times", [40, 200], ids=["few", "many"])
+def test_connections_cut_at_random_moments_add_nothing_twice(
+    stack: Stack, base_url: str, new_key: Callable[..., str], times: int
+) -> None:
+    """Conversations and their items."""
+    key, user = new_key(scopes=(Scope.USERS, Scope.SESSIONS)), f"user-{random.getrandbits(32)}"
+    client = OpenAI(base_url=base_url, api_key=key, default_headers={"Parley-User": user})
+    conversation = client.conversations.create().id
+    texts = [f"number {i}" for i in range(times)]
+    with Proxy(stack.web().url) as proxy, client:
+        through = client.with_options(base_url=f"{proxy.url}/v1", max_retries=5)
+        for text in texts:
+            item: Any = {"role": "user", "content": text}
+            for call in (
+                partial(through.conversations.create, items=[item]),
+                partial(through.conversations.items.create, conversation, items=[item]),
+            ):
+                timer = threading.Timer(random.uniform(0, 0.03), proxy.disconnect)
+                timer.start()
+                call()
+                timer.join()
+        assert item_texts(client, conversation) == texts
+        assert sessions_of(client, user) == 1 + times
 
 
 def test_repeated_deletion_succeeds(stack: Stack, client: OpenAI) -> None:

@@ -257,6 +257,18 @@ def test_message_ids_are_idempotency_keys(client: Client) -> None:
     assert [each["id"] for each in client.messages("chat")] == ["msg_3", "msg_4"]
 
 
+def test_regeneration_with_a_key_is_repeated_once(client: Client) -> None:
+    body = body_of("chat")
+    chunks_of(client.post(body))
+    client.headers["Idempotency-Key"] = "a"
+    again = body | {"trigger": "regenerate-message"}
+    first, second = chunks_of(client.post(again)), chunks_of(client.post(again))
+    assert first == second
+    assert first[0]["messageId"] == "msg_4"
+    client.headers["Idempotency-Key"] = "b"
+    assert chunks_of(client.post(again))[0]["messageId"] == "msg_6"
+
+
 def test_only_the_last_turn_can_be_edited(client: Client) -> None:
     old, new = body_of("chat", "Old"), body_of("chat", "New")
     client.post(old), client.post(new)
