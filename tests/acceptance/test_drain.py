@@ -42,20 +42,22 @@ def test_streams_longer_than_the_drain_are_handed_over(
     assert deployment.stack.worker(1).stop() == 0
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.fault("F24")
+@pytest.mark.parametrize(
+    ("streams", "tokens"), [(4, 100), pytest.param(20, 200, marks=pytest.mark.slow)]
+)
 def test_rolling_restart_fails_no_reply(
-    build_deployment: Callable[..., Deployment],
+    build_deployment: Callable[..., Deployment], streams: int, tokens: int
 ) -> None:
     deployment = build_deployment(drain_timeout=2, lease_ttl=10).start(workers=2)
-    clients = deployment.clients(20)
-    posts = [client.post("Tell me [[tokens=200 rate=10]]") for client in clients]
-    deployment.wait_for_streams(20)
+    clients = deployment.clients(streams)
+    posts = [client.post(f"Tell me [[tokens={tokens} rate=10]]") for client in clients]
+    deployment.wait_for_streams(streams)
     for number in (0, 1):
         assert deployment.stack.worker(number).stop() == 0
         deployment.stack.worker(number).start()
-        deployment.wait_for_streams(20)
+        deployment.wait_for_streams(streams)
     deployment.history.global_faults = 2
     for client, post in zip(clients, posts, strict=True):
         assert client.wait_for_reply(post, "completed", within=60)["attempt"] == 1

@@ -44,13 +44,11 @@ def test_finish_is_resent_after_a_lost_response(
     assert replies[1]["started_at"] < replies[0]["completed_at"] + WAKE_GRACE + 2
 
 
-@pytest.mark.thorough
 @pytest.mark.fault("F13")
-def test_ten_redis_kills_under_load_lose_nothing(
-    deployment: SharedDeployment,
-) -> None:
-    load = LoadGenerator(deployment.clients(10))
-    for _ in range(10):
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.thorough)])
+def test_redis_kills_under_load_lose_nothing(deployment: SharedDeployment, kills: int) -> None:
+    load = LoadGenerator(deployment.clients(kills))
+    for _ in range(kills):
         load.wait_for_posts(10)
         deployment.stack.redis.kill()
         deployment.stack.redis.start()
