@@ -29,6 +29,10 @@ class ReadLimit:
         self._calls = calls
         self._limiters: dict[str, RateLimiter] = {}
 
+    def __len__(self) -> int:
+        """Return how many clients have a limiter."""
+        return len(self._limiters)
+
     def check(self, client_id: str) -> None:
         """Count a call.
 

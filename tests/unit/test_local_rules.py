@@ -1,6 +1,7 @@
 """Security rules that ruff and bandit do not have, checked in the source."""
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -8,7 +9,12 @@ import pytest
 
 from project.runner.process import ROOT
 
-pytestmark = pytest.mark.security("S42")
+pytestmark = pytest.mark.security("S42", "S66")
+
+# An empty collection, as written.
+EMPTY = re.compile(
+    r"\{\}|\[\]|(\w+\.)?(dict|list|set|deque|Counter|OrderedDict|defaultdict|Weak\w+)\(\w*\)"
+)
 
 
 @cache
@@ -112,6 +118,24 @@ def open_doors(tree: ast.AST) -> Iterator[int]:
             yield node.lineno
 
 
+def unlimited_caches(tree: ast.AST) -> Iterator[int]:
+    """Caches without a limit of functions with arguments: clients that choose these fill them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and ast.unparse(node.args):
+            names = {ast.unparse(each).replace(" ", "") for each in node.decorator_list}
+            if names & {"cache", "functools.cache", "lru_cache(maxsize=None)", "lru_cache(None)"}:
+                yield node.lineno
+
+
+def growing_globals(tree: ast.AST) -> Iterator[int]:
+    """Collections of a process that start empty: clients may add to them."""
+    assert isinstance(tree, ast.Module)
+    for node in tree.body:
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        if value is not None and EMPTY.fullmatch(ast.unparse(value)):
+            yield node.lineno
+
+
 # Rule -> an example that it must find.
 RULES: dict[Callable[[ast.AST], Iterator[int]], str] = {
     unsafe_markup: "mark_safe(f'<b>{name}</b>')",
@@ -121,11 +145,35 @@ RULES: dict[Callable[[ast.AST], Iterator[int]], str] = {
     formatted_scripts: "client.eval(f'return {name}')",
     formatted_logs: "logger.info(f'{name} came')",
     open_doors: "csrf_exempt(view)",
+    growing_globals: "_seen: dict[str, int] = {}",
+    unlimited_caches: "@cache\ndef read(name):\n    return name",
 }
 
 # Rule and file -> why it is an exception.
 ALLOWED = {
     ("formatted_scripts", "fakemodel/faults/edge_cases.py"): "its `raw` takes bytes of HTTP",
+    ("growing_globals", "chat/accounts/api_keys.py"): "at most MAX_CACHED; keys that exist",
+    ("growing_globals", "chat/accounts/budgets.py"): "keys of the operator",
+    ("growing_globals", "chat/api/schema_serializers.py"): "classes",
+    ("growing_globals", "chat/broker/background.py"): "one per event loop",
+    ("growing_globals", "chat/http/client.py"): "clients in use",
+    ("growing_globals", "chat/openai_api/chat_completions.py"): "tasks that run",
+    ("growing_globals", "chat/providers/registry.py"): "models of the settings",
+    ("growing_globals", "chat/realtime/long_poll.py"): "subscribers, removed when they end",
+    ("growing_globals", "chat/realtime/snapshot_reader.py"): "one per event loop",
+    ("growing_globals", "chat/store/bans.py"): "at most MAX_OPENERS",
+    ("growing_globals", "chat/store/counters.py"): "emptied with each flush",
+    ("growing_globals", "chat/store/loop_client.py"): "one per event loop",
+    ("growing_globals", "chat/store/subscriptions.py"): "one per event loop",
+    ("growing_globals", "fakemodel/imitations/imitation.py"): "classes",
+    ("growing_globals", "project/server/delayed_errors.py"): "at most MAX_DELAYED",
+    ("unlimited_caches", "chat/accounts/jwks.py"): "issuers of the settings",
+    ("unlimited_caches", "chat/accounts/jwts.py"): "issuers of the settings",
+    ("unlimited_caches", "chat/api/responses.py"): "true or false",
+    ("unlimited_caches", "chat/broker/message.py"): "names of tasks",
+    ("unlimited_caches", "chat/env_parsers.py"): "values of settings",
+    ("unlimited_caches", "chat/operations/health.py"): "true or false",
+    ("unlimited_caches", "chat/store/scripts.py"): "names of scripts",
 }
 
 
