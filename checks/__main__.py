@@ -12,6 +12,7 @@ from importlib import import_module
 import django
 
 MODULES = (
+    "api_calls",
     "compose",
     "fake_model",
     "javascript",
@@ -43,5 +44,6 @@ if __name__ == "__main__":
         )
         django.setup()
         if "--write" in sys.argv:
+            import_module("checks.api_calls").write_calls()
             sys.exit(import_module("checks.javascript").write_types())
         sys.exit("\n".join(problems()) or 0)

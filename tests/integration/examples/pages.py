@@ -11,7 +11,7 @@ from project.runner.process import ROOT
 # Commands and programs.
 PROGRAMS = {"sh", "python", "js", "ts", "jsx", "tsx", "html", "css"}
 # Data, output, and files of other programs.
-OTHERS = {"caddy", "diff", "haproxy", "ini", "json", "nginx", "text", "toml", "yaml"}
+OTHERS = {"caddy", "diff", "haproxy", "http", "ini", "json", "nginx", "text", "toml", "yaml"}
 # The first line of a block, or the last one.
 MARKER = re.compile(r"^ *(?:```|~~~)(.*)$", re.MULTILINE)
 FENCE = re.compile(
