@@ -36,7 +36,7 @@ def check_rate(*, username: str, address: str) -> None:
 
 
 def record_success(*, username: str, address: str) -> None:
-    """Let this address log in to the account, whatever happens at other addresses.
+    """Allow this address to log in, even if other addresses use up the account's attempts.
 
     Raises:
         StoreFull, StoreUnavailable

@@ -1,7 +1,7 @@
 """Who makes a request: the principal that an API key or a JWT names.
 
-Every interface asks here. The form of the bearer token decides what it is; session tokens are
-checked by the scripts that use them (`chat.conversation.tokens`).
+Every interface uses this module. The form of the bearer token decides what it is; session tokens
+are checked by the scripts that use them (`chat.conversation.tokens`).
 """
 
 from chat.accounts import api_keys, bans, jwts

@@ -1,7 +1,7 @@
 """Rate limits of reads by session, and by user or address; and of messages by user.
 
-They protect the CPU and memory of one web process, so each counts for itself: a poll takes no
-command of Redis for them.
+They protect the CPU and memory of one web process, so each process counts separately.
+A poll needs no command of Redis for them.
 """
 
 from collections.abc import Callable, Mapping
@@ -184,8 +184,8 @@ def check_read(caller: Caller, meta: Mapping[str, str]) -> None:
 def check_caller(caller: Caller, address: str) -> None:
     """Count a read of the caller's session.
 
-    Each credential counts for itself: the caller's is not checked yet, and a stranger who knows the
-    session's id must not use up the reads of its owner.
+    Each credential is counted separately: the caller's is not checked yet, and a stranger who knows
+    the session's id must not use up the reads of its owner.
 
     Raises:
         RateLimited: the session, and the principal or else the client's address, reads too often.

@@ -13,7 +13,7 @@ else:  # not generic at run time
 
 
 class AccountAdmin(BaseUserAdmin):
-    """Accounts; when they were created and last used is read-only."""
+    """Accounts; the times of their creation and last use are read-only."""
 
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")

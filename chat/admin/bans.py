@@ -23,7 +23,7 @@ TEMPLATE = "admin/chat/bans.html"
 CONFIRM_TEMPLATE = "admin/chat/end_sessions.html"
 # Of one request that ends sessions.
 MAX_SECONDS = 15.0
-# Fields that name whom to ban, in the form and in links to it.
+# Fields that name the subject of a ban, in the form and in links to it.
 NAMES = ("address", "key", "user", "tenant")
 EXPLANATION = "It takes effect within five seconds."
 

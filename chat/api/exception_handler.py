@@ -73,7 +73,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
 
 TOO_MANY_PARAMETERS = "The query has too many parameters."
 
-# Types of errors, which tell the SDKs of OpenAI and others what to raise.
+# Types of errors: the SDKs of OpenAI and others choose the exception to raise by them.
 CLIENT_ERROR = "invalid_request_error"
 ERROR_TYPES = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",

@@ -102,7 +102,7 @@ def read_turns(caller: Caller, last: int) -> Steps[tuple[list[PastTurn], dict[st
     """Return the turns that a model gets after a reply, or the newest, which no model reads whole.
 
     last: number of the reply. Returns the files to which the turns refer, too, by id; contents are
-    not read. A text stands for a file that was deleted.
+    not read. A text replaces a deleted file.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable
@@ -151,7 +151,7 @@ def _placeholder(part: Part) -> InputPart:
 def read_parts(caller: Caller, stored: Iterable[Mapping[str, Any]]) -> Steps[tuple[InputPart, ...]]:
     """Return stored parts with the contents of their files, which are read one by one.
 
-    A text stands for a file that was deleted.
+    A text replaces a deleted file.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable

@@ -73,7 +73,7 @@ class BudgetRules:
 
     # Of the deployment, and of every tenant, API key and user.
     each: Mapping[Scope, Limits] = field(default_factory=dict)
-    # Of single tenants, API keys and users, by scope and name, instead of the former.
+    # Of single tenants, API keys and users, by scope and name; they replace those of all.
     own: Mapping[tuple[Scope, str], Limits] = field(default_factory=dict)
 
     def __bool__(self) -> bool:

@@ -145,7 +145,7 @@ def name_in_data_url(url: str) -> str:
 
 
 def parse_data_url(url: str) -> bytes | None:
-    """Return the content of a data URL in Base64; `None` if it is none."""
+    """Return the content of a data URL in Base64; `None` if it is no such URL."""
     head, comma, data = url.partition(",")
     if not (comma and head.startswith("data:") and head.endswith(";base64")):
         return None

@@ -35,7 +35,7 @@ class SubjectCommand(BaseCommand):
 
 
 def parse(options: Mapping[str, Any]) -> Subject:
-    """Return whom the arguments name.
+    """Return the subject that the arguments name.
 
     Raises:
         InvalidRequest, NotFound, StoreUnavailable

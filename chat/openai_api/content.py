@@ -128,7 +128,7 @@ def _decode(part: Fields, name: str, url: str) -> bytes:
     """Return the content of a data URL.
 
     Raises:
-        InvalidRequest: it is none.
+        InvalidRequest: it is not valid.
     """
     content = parse_data_url(url)
     if content is None:

@@ -24,7 +24,7 @@ GROWTH_INTERVAL = 0.25
 GATHER_TIME = 0.05
 # Seconds for which the client's next poll finds its subscriber.
 PARKING_TIME = 5.0
-# Seconds after which a session is read again: no event tells its time of expiry.
+# Seconds after which a session is read again: no event is published when it expires.
 MAX_AGE = 5.0
 
 
@@ -169,7 +169,7 @@ async def wait_for_change(
 
     after: return messages changed after this seq; -1 for all.
     known: the seq of the client's ETag; -1 for none. It replaces `after` as the seq since which
-        a change is awaited. If there is none in time, the result is `None`.
+        a change is awaited. Without one in time, the result is `None`.
 
     Raises:
         SessionNotFound, SessionExpired: before or while waiting.

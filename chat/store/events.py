@@ -27,7 +27,7 @@ MAX_BYTES = 128 * 1024
 
 # Replies and published messages that contain events begin with this.
 EVENTS_PREFIX = b"EVENTS "
-# The creation time tells an event from another one with the same seq. Two events with one seq exist
+# The creation time distinguishes events with the same seq. Two events with one seq exist
 # after a failover to an older replica, and were never created at the same time.
 CREATED_AT = re.compile(rb'"created_at":([\d.]+)')
 # It is within this many bytes from the start of an event.

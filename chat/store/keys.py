@@ -202,7 +202,7 @@ def key_budgets() -> str:
 
 
 def budget_checks() -> str:
-    """Return a zset: reservation -> ms at which a worker must check it; as the former."""
+    """Return a zset: reservation -> ms at which a worker must check it; lives as long."""
     return f"{_BUDGETS}checks"
 
 

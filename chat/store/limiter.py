@@ -124,7 +124,7 @@ def record_success(model: Model, caller: ModelCaller) -> Steps[list[str]]:
 
 @store_call
 def unblock(model: Model) -> Steps[list[str]]:
-    """Forget the Retry-After and failures of a model and its parties; return whom to wake.
+    """Forget the Retry-After and failures of a model and its parties; return the sessions to wake.
 
     Raises:
         StoreUnavailable: Redis did not answer.
@@ -162,10 +162,10 @@ class CallInFlight:
 def refresh_slots(
     calls: Sequence[tuple[Model, Sequence[CallInFlight]]],
 ) -> Steps[tuple[set[str], list[str]]]:
-    """Extend the leases of slots; one round trip. Return contended models, and whom to wake.
+    """Extend the leases of slots; return contended models, and the sessions to wake.
 
-    Sessions wait for a contended model. Sessions are woken when slots have expired because no
-    worker extended their leases, or when their party may call again.
+    One round trip. Sessions wait for a contended model. Sessions are woken when slots have expired
+    because no worker extended their leases, or when their party may call again.
 
     Raises:
         StoreUnavailable: Redis did not answer.

@@ -94,7 +94,7 @@ class LoopConnection:
         return future
 
     def flush(self) -> None:
-        """Send what was requested, except by callers that do not wait for it any more."""
+        """Send the pending requests, except those whose caller has stopped waiting."""
         self._is_flush_due = False
         if self._stream is None or self._stream.is_paused:
             return

@@ -196,7 +196,7 @@ class PubSubConnection:
             await self._send(connection, "PING")
 
     def _on_reply(self, reply: Any) -> None:
-        """Pass a message on, or note what has become of a subscription."""
+        """Deliver a message, or record the new state of a subscription."""
         match reply:
             case [b"message" | b"smessage", channel, message]:
                 self._on_message(channel, message)

@@ -28,7 +28,7 @@ class RatedReply:
 
     @classmethod
     def from_text(cls, text: str) -> Self | None:
-        """Return the reply of a cursor, or `None` if the text is none."""
+        """Return the reply of a cursor, or `None` if the text is not a cursor."""
         found = CURSOR.fullmatch(text)
         if found is None:
             return None

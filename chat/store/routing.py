@@ -144,7 +144,7 @@ def _execute_on_cluster(
         pending = []
         for node, group in groups.items():
             if node in answers:
-                pending += _take(group, answers[node], node, topology, results)
+                pending += _store_replies(group, answers[node], node, topology, results)
             else:
                 _fail(group, TimeoutError("a request timed out a moment ago"), results)
         if not pending:
@@ -167,7 +167,7 @@ def _group(pending: Sequence[_Pending], topology: Topology) -> Mapping[Node, lis
     return groups
 
 
-def _take(
+def _store_replies(
     group: Sequence[_Pending],
     answer: Answer,
     node: Node,

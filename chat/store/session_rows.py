@@ -62,7 +62,7 @@ class SessionRow:
     # The attempt of the first turn in the session queue.
     attempt: int
     fence: int
-    # Holds the running turn.
+    # The worker that runs the turn; "" if none runs.
     worker: str
     lease_expires_at: float
     # When the first turn in the session queue may be retried; 0 for at once.

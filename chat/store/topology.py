@@ -82,7 +82,7 @@ class Topology:
         self._is_stale = False
 
     def update(self, slots: Sequence[Any], asked: Node) -> None:
-        """Take a node's reply to `CLUSTER SLOTS`."""
+        """Apply a node's reply to `CLUSTER SLOTS`."""
         self._node_by_slot = {
             slot: resolve(master[0], master[1], asked)
             for first, last, master, *_ in slots
@@ -91,7 +91,7 @@ class Topology:
         self._find_masters()
 
     def move(self, slot: int, node: Node) -> None:
-        """Take a redirection. A slot seldom moves alone, so the map is refreshed, too."""
+        """Apply a redirection. A slot seldom moves alone, so the map is refreshed, too."""
         self._node_by_slot[slot] = node
         self._find_masters()
         self._is_stale = True
@@ -101,6 +101,6 @@ class Topology:
 
 
 def resolve(host: bytes | str | None, port: int, asked: Node) -> Node:
-    """Return a node as another one names it; without a host it is that of the node asked."""
+    """Return the node that another one names; without a host, it has that of the node asked."""
     name = host.decode() if isinstance(host, bytes) else host
     return (asked[0] if name in {None, "", "?"} else str(name), port)

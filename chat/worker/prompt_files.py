@@ -37,7 +37,7 @@ file_memory = FileMemory()
 
 
 async def load(session_id: str, prompt: Prompt) -> Prompt:
-    """Return the prompt with the contents of its files. A text stands for one that was deleted.
+    """Return the prompt with the contents of its files. A text replaces a deleted file.
 
     Raises:
         SessionNotFound, SessionExpired, StoreUnavailable

@@ -16,14 +16,14 @@ SWEEPERS = 2
 
 
 class SweepShare:
-    """The share of one worker, by the live workers as it has seen them last."""
+    """The share of one worker, computed from the live workers that it last saw."""
 
     def __init__(self, worker: str) -> None:
         self._worker = worker
         self._alive: frozenset[str] = frozenset()
 
     def update(self, alive: Iterable[str]) -> None:
-        """Take the live workers; none if they are unknown."""
+        """Set the live workers; none if they are unknown."""
         self._alive = frozenset(alive)
 
     @property

@@ -28,7 +28,7 @@ def error_body(error: APIError) -> dict[str, Any]:
 
     A rate limit repeats the headers of the limit in `metadata`: the reset is a time in milliseconds
     since the epoch. Users quote it with `"code":429` in many repositories. A `Retry-After` header
-    is optional, says the page, and not sent here.
+    is optional according to the page; none is sent here.
     """
     fields: dict[str, Any] = {"message": error.message, "code": error.status}
     if error.retry_after is not None:

@@ -28,7 +28,7 @@ class BodyLimit(Protocol):
     has credentials.
 
     Raises:
-        ParleyError: of the response, for which the body is not needed.
+        ParleyError: the response is this error, without the body being read.
     """
 
     def __call__(self, environ: Environ) -> int: ...
@@ -55,7 +55,7 @@ class BodyReader:
         self._lingering: set[RequestBody] = set()
 
     async def open(self, environ: Environ) -> RequestBody:
-        """Return the body, unread; `release` it in the end."""
+        """Return the body, unread; `release` it at the end."""
         max_bytes = await self._limit_of(environ)
         content_length = int(environ.get("CONTENT_LENGTH") or 0)
         return RequestBody(max_bytes, content_length, client_ip.client_address(environ))
@@ -63,7 +63,7 @@ class BodyReader:
     async def read(self, body: RequestBody, environ: Environ, receive: Receive) -> BytesIO:
         """Read the body before a view runs; return its content.
 
-        A CONTENT_LENGTH beyond its bytes tells views that a body is too large or incomplete.
+        A CONTENT_LENGTH beyond its bytes shows views that a body is too large or incomplete.
         """
         if not body.is_too_large:
             with contextlib.suppress(TimeoutError):

@@ -1,7 +1,7 @@
 """Delays the errors of addresses that keep sending requests although they are refused.
 
 A program that repeats a request as soon as it was refused would get thousands of errors per second,
-each of which takes a part of a millisecond from other clients. Waiting costs nothing.
+each of which costs other clients a part of a millisecond. Waiting costs nothing.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ def is_flooding(transport: asyncio.Transport) -> bool:
 
 
 def _is_full(address: str) -> bool:
-    """Return whether as many errors of the address wait as may."""
+    """Return whether the maximum number of errors of the address wait."""
     return _waiting[address] >= MAX_DELAYED_PER_ADDRESS or _waiting.total() >= MAX_DELAYED
 
 

@@ -134,7 +134,7 @@ def _create_admin() -> str:
 
 def _ready_message(port: int, stages: list[Stage]) -> str:
     url = client_url(port)
-    # It tells a user who has set MODEL_NAME without MODEL_URL that it has no effect.
+    # So a user who has set MODEL_NAME without MODEL_URL learns that it has no effect.
     model = FAKE_MODEL if any(program.name == "model" for program in chain(*stages)) else ""
     message = READY.format(
         address=f"http://127.0.0.1:{port}",
