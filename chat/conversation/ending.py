@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from chat.domain.bans import Subject
-from chat.store import audit, ending, listing, openers
+from chat.store import audit, listing, openers
 
 # Sessions per round trip.
 BATCH_SIZE = 200
@@ -24,7 +24,7 @@ def end_sessions(subject: Subject, *, by: str, max_seconds: float = 0.0) -> tupl
     started, ended, is_complete = time.monotonic(), 0, True
     try:
         for batch in _batches(subject):
-            ended += ending.delete_many(batch)
+            ended += openers.delete_many(batch)
             if 0 < max_seconds < time.monotonic() - started:
                 is_complete = False
                 break
@@ -48,4 +48,4 @@ def _batches(subject: Subject) -> Iterator[list[str]]:
     for session_ids in openers.scan(subject) if is_complete else listing.scan():
         for first in range(0, len(session_ids), BATCH_SIZE):
             batch = session_ids[first : first + BATCH_SIZE]
-            yield batch if is_complete else ending.find_opened(batch, subject)
+            yield batch if is_complete else openers.find_opened(batch, subject)

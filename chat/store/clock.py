@@ -1,24 +1,30 @@
-"""Steps of Redis's clock: a host that sets its clock changes the meaning of stored times.
+"""Steps of Redis's clock, and the correction of stored times, whose meaning a step changes.
 
 All workers share a record of the clock in Redis. A time earlier than the recorded one is a step
 back. For a step forward, a worker compares Redis's clock with its own monotonic clock, and with the
 record: a time that another worker has recorded shows that the clock did not jump over it.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from chat.domain import Model
+from chat.settings import chat_settings
 from chat.store import keys
-from chat.store.calls import Steps, send
-from chat.store.client import client
+from chat.store.calls import Steps, run, send, send_all
+from chat.store.client import client, execute_commands
+from chat.store.limiter import shift_call
 from chat.store.routing import Arg
-from chat.store.scripts import ScriptCall, milliseconds, read_script
+from chat.store.scripts import ScriptCall, key_ttl_margin, milliseconds, read_script, script_call
 
 # Seconds. A smaller step back delays turns by no more than that.
 MIN_STEP_BACK = 2.0
 # Seconds. A smaller step forward shortens leases and deadlines by no more than that.
 MIN_STEP_FORWARD = 5.0
+# Sessions whose times are corrected in one round trip.
+BATCH_SIZE = 500
 # Seconds after which another worker takes over the correction of a step.
 CORRECTION_LEASE = 10.0
 
@@ -115,3 +121,58 @@ redis_clock = RedisClock()
 def _run(script: str, *args: Arg) -> Steps[list[Any]]:
     reply: list[Any] = yield from send(ScriptCall(read_script(script), [keys.deployment()], args))
     return reply
+
+
+def shift_times(step: Step, models: Iterable[Model]) -> None:
+    """Correct the times of turns, pending deliveries and model limits, and the expiry of sessions.
+
+    Safe to repeat: times that have been corrected are not corrected again.
+
+    Raises:
+        StoreUnavailable: Redis did not answer; some times may be corrected.
+    """
+    args = (step.by, step.since)
+    limiters = [shift_call(model, *args) for model in models]
+    active = _members([keys.running, keys.waiting, keys.outbox])
+    run(send_all(limiters))
+    _shift_sessions(step, dict.fromkeys(active))
+    if step.by > 0:
+        _shift_idle_sessions(step, set(active))
+
+
+def _shift_sessions(step: Step, session_ids: Iterable[str]) -> None:
+    max_times = (milliseconds(chat_settings.LEASE_TTL), milliseconds(chat_settings.TURN_DEADLINE))
+    for batch in _batches(list(session_ids)):
+        args = (step.by, step.since, *max_times)
+        run(send_all([script_call("shift_session", each, *args) for each in batch]))
+
+
+def _shift_idle_sessions(step: Step, active: set[str]) -> None:
+    """Correct the expiry of all other sessions. Only a step forward ends sessions early."""
+    is_long = step.seconds > key_ttl_margin() / 2  # the TTL of their keys must be extended, too
+    for partition in range(chat_settings.PARTITIONS):
+        idle = [each for each in _members([keys.due], [partition]) if each not in active]
+        if is_long:
+            _shift_sessions(step, idle)
+            continue
+        for batch in _batches(idle):
+            hashes = [keys.for_session(each).session for each in batch]
+            args: list[Arg] = [step.by, step.since, *batch]
+            call = ScriptCall(read_script("shift_idle"), [keys.due(partition), *hashes], args)
+            run(send_all([call]))
+
+
+def _members(zsets: Sequence[Any], partitions: Iterable[int] = ()) -> list[str]:
+    """Return the session ids in sorted sets of partitions, by default of all; one round trip."""
+    commands = [
+        ("ZRANGE", zset(partition), 0, -1)
+        for zset in zsets
+        for partition in partitions or range(chat_settings.PARTITIONS)
+    ]
+    members = [member.decode() for found in execute_commands(commands) for member in found]
+    return [member.partition(":")[0] for member in members]
+
+
+def _batches(session_ids: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(session_ids), BATCH_SIZE):
+        yield session_ids[start : start + BATCH_SIZE]

@@ -13,8 +13,10 @@ from typing import NamedTuple
 from chat.domain.bans import Subject, leading_bits
 from chat.domain.identity import ADDRESS_PREFIX, KEY_PREFIX, TENANT_PREFIX, USER_PREFIX
 from chat.settings import chat_settings
-from chat.store import keys
+from chat.store import keys, quota
+from chat.store.calls import Steps, reply_or_raise, send_all, store_call
 from chat.store.client import execute_commands
+from chat.store.scripts import call_with_delivery_keys
 from chat.store.stored_addresses import HASH_PREFIX, hash_address
 
 # Bits of a client's address that sessions keep, by IP version.
@@ -154,3 +156,41 @@ def is_index_complete() -> bool:
     ]
     counts = execute_commands(commands)
     return all(map(int.__le__, counts[::2], counts[1::2]))
+
+
+@store_call
+def find_opened(session_ids: Sequence[str], subject: Subject) -> Steps[list[str]]:
+    """Return those of the sessions that the subject has opened; one round trip.
+
+    Raises:
+        StoreUnavailable
+    """
+    replies = yield from send_all(
+        [("HMGET", keys.for_session(each).session, *FIELDS) for each in session_ids]
+    )
+    return [
+        session_id
+        for session_id, reply in zip(session_ids, replies, strict=True)
+        if has_opened(
+            subject, labels(*((field or b"").decode() for field in reply_or_raise(reply)))
+        )
+    ]
+
+
+@store_call
+def delete_many(session_ids: Sequence[str]) -> Steps[int]:
+    """Delete the sessions with all their keys; return how many existed. Two round trips.
+
+    Raises:
+        StoreUnavailable: some may be left; the call can be repeated.
+    """
+    replies = yield from send_all(
+        [call_with_delivery_keys("delete", session_id, "") for session_id in session_ids]
+    )
+    ended = [
+        (session_id, reply[1])
+        for session_id, reply in zip(session_ids, map(reply_or_raise, replies), strict=True)
+        if reply[0] == b"DELETED"
+    ]
+    yield from quota.release.steps(ended)
+    return len(ended)

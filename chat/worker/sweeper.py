@@ -14,8 +14,7 @@ from chat.settings import chat_settings
 from chat.store import budgets as stored_budgets
 from chat.store import due, rollups
 from chat.store.calls import run_on_loop
-from chat.store.clock import redis_clock
-from chat.store.shift import shift_times
+from chat.store.clock import redis_clock, shift_times
 from chat.worker.overdraft import overdraft
 from chat.worker.wake_ups import queue_length, wake_ups
 

@@ -36,8 +36,7 @@ from chat.store import (
     workers,
 )
 from chat.store.calls import run
-from chat.store.clock import RedisClock
-from chat.store.shift import shift_times
+from chat.store.clock import RedisClock, shift_times
 from tests.harness.redis_cluster import needs_one_server
 from tests.harness.tiers import thorough
 from tests.integration.store import limiter_steps, steps
