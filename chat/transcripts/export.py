@@ -1,6 +1,6 @@
 """Export of sessions as transcripts, one at a time, so that memory use is constant."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from chat.conversation import history, sessions, staff
 from chat.conversation.messages import list_messages
 from chat.domain import Caller, Rating, Role, Status
 from chat.domain.errors import SessionExpired, SessionNotFound
-from chat.domain.files import InputPart, Part
+from chat.domain.files import InputPart, Part, PartType
+from chat.settings import chat_settings
 from chat.store import listing
 from chat.store.listing import TimeRange
 from chat.transcripts.jsonl import Pair, Transcript, dump
@@ -18,6 +19,7 @@ from chat.transcripts.jsonl import Pair, Transcript, dump
 # Messages per read.
 PAGE_SIZE = 200
 Message = Mapping[str, Any]
+StoredPart = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,22 +85,44 @@ def line(session_id: str, export_filter: ExportFilter) -> bytes:
         turns = _turns(messages, export_filter)
         while turns and not export_filter.matches(turns[-1][1]):
             turns.pop()
-        pairs = [_pair(caller, *turn, export_filter) for turn in turns]
+        pairs = list(_pairs(caller, turns, export_filter))
     except (SessionNotFound, SessionExpired):
         return b""
     return dump(Transcript(system_prompt=system_prompt, pairs=pairs)) if pairs else b""
 
 
-def _pair(caller: Caller, message: Message, reply: Message, export_filter: ExportFilter) -> Pair:
-    parts: tuple[InputPart, ...] = ()
-    prompt = message["content"]
-    if stored := message.get("parts"):
-        if export_filter.has_files:
-            parts = history.read_parts(caller, stored)
+def _pairs(
+    caller: Caller, turns: Iterable[tuple[Message, Message]], export_filter: ExportFilter
+) -> Iterator[Pair]:
+    """Yield turns with their files, as many bytes as a session may store.
+
+    Texts stand for further ones: a client may refer to a large file again and again.
+    """
+    left = chat_settings.MAX_SESSION_FILE_BYTES
+    for message, reply in turns:
+        parts: tuple[InputPart, ...] = ()
+        prompt = message["content"]
+        if stored := message.get("parts"):
+            if export_filter.has_files:
+                kept = list(_within(stored, left))
+                left -= sum(Part.from_json(each).size for each in kept)
+                parts = history.read_parts(caller, kept)
+            else:
+                prompt = "\n".join(Part.from_json(each).placeholder for each in stored)
+        train = export_filter.matches(reply)
+        yield Pair(prompt=prompt, reply=reply["content"], parts=parts, train=train)
+
+
+def _within(stored: Iterable[StoredPart], max_bytes: int) -> Iterator[StoredPart]:
+    """Yield parts, and texts instead of files beyond a limit."""
+    left = max_bytes
+    for each in stored:
+        part = Part.from_json(each)
+        if part.size > left:
+            yield Part(PartType.TEXT, part.placeholder).to_json()
         else:
-            prompt = "\n".join(Part.from_json(each).placeholder for each in stored)
-    train = export_filter.matches(reply)
-    return Pair(prompt=prompt, reply=reply["content"], parts=parts, train=train)
+            left -= part.size
+            yield each
 
 
 def _read(caller: Caller) -> tuple[str | None, list[Message]]:

@@ -178,6 +178,23 @@ def test_files_of_a_line_are_limited(tmp_path: Path, settings: Settings) -> None
     assert len(run_import(tmp_path, once)) == 1
 
 
+@pytest.mark.security("S67")
+def test_export_contains_a_file_only_as_often_as_a_session_has_room(
+    tmp_path: Path, settings: Settings
+) -> None:
+    """20 references per message to a file of 4 MiB would take gigabytes of memory."""
+    references = with_parts(*[file(to_data_url("text/plain", b"x" * 300))] * 5)
+    run_import(tmp_path, {"messages": [references, REPLY, references, REPLY]})
+    settings.CHAT_MAX_SESSION_FILE_BYTES = 2000
+    target = tmp_path / "out.jsonl"
+    call_command("export", "--output", str(target))
+    first, _, second, _ = json.loads(target.read_text())["messages"]
+    assert first == references
+    assert second["content"][0] == first["content"][0]
+    assert second["content"][1:] == [{"type": "text", "text": "[file: a.txt]"}] * 4
+    assert len(run_import(tmp_path, {"messages": [first, REPLY, second, REPLY]})) == 1
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [
