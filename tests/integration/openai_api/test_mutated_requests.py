@@ -27,7 +27,11 @@ BODIES: dict[str, dict[str, Any]] = {
         "user": "ann",
     },
     "/responses": {
-        "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}],
+        "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "Hello"}]},
+            {"type": "message", "role": "assistant", "content": "Hello"},
+            {"role": "user", "content": "Hello"},
+        ],
         "instructions": "Be brief.",
         "background": True,
         "conversation": None,
@@ -42,6 +46,12 @@ BODIES: dict[str, dict[str, Any]] = {
         "metadata": {"a": "b"},
         "items": [{"type": "message", "role": "user", "content": "Hello"}],
     },
+    "/conversations/{id}/items": {
+        "items": [
+            {"type": "message", "role": "user", "content": "Hello"},
+            {"role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]},
+        ],
+    },
 }
 
 
@@ -52,11 +62,14 @@ def test_mutated_requests_cause_no_server_error(
 ) -> None:
     rng = random.Random(times)
     own = client.with_options(api_key=new_key(), max_retries=0)
+    conversation = own.conversations.create().id
     for _ in range(times):
         body = mutate(BODIES[path], rng)
-        error = rejection(own, path, body if isinstance(body, dict) else {"x": body})
-        if error is not None and error.status_code == 429:  # too many sessions for one key
+        target = path.format(id=conversation)
+        error = rejection(own, target, body if isinstance(body, dict) else {"x": body})
+        if error is not None and error.status_code == 429:  # too many for one key or session
             own.api_key = new_key()
+            conversation = own.conversations.create().id
         elif error is not None:
             assert error.status_code < 500, body
             assert error.type == "invalid_request_error", body
