@@ -60,7 +60,7 @@ R = TypeVar("R", bound=_HasTurn)
 class _AcceptingCall(StoreCall[P, R]):
     """A store call that accepts a turn. It wakes a worker if none has the session.
 
-    That is left to the other one if `steps` makes it a part of another store call.
+    As a part of another store call (`steps`), it leaves the wake-up to that call.
     """
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -152,7 +152,7 @@ def after_store_error(model: Model) -> Retry:
 
 
 def retry_soon(model: Model) -> Retry:
-    """Return the decision when the files of other prompts leave no memory, or without budgets."""
+    """Return the decision when there is no memory for files, or budgets cannot be reserved."""
     delay = random.uniform(0.5, 1.0) * MAX_RESERVED_WAIT  # noqa: S311
     return Retry(delay=delay, reason=WaitReason.QUEUE, uses_attempt=False, model=model.name)
 

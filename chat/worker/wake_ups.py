@@ -51,7 +51,7 @@ class WakeUps:
         publishing.add_done_callback(self._publishing.discard)
 
     async def wait_until_published(self) -> None:
-        """Wait until the broker has answered all wake-ups so far, or has not in time."""
+        """Wait until the broker has answered all wake-ups so far, or they have timed out."""
         if self._publishing:
             await asyncio.wait(self._publishing)
 
