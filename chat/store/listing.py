@@ -14,9 +14,13 @@ from chat.store import keys, openers
 from chat.store.client import execute_commands
 from chat.store.routing import Command
 
-# How often `page` skips ahead. Sessions are spread evenly over the partitions, so each round leaves
-# about the square root of the entries to read: after three, a few hundred of 10,000,000.
-SKIP_ROUNDS = 3
+# How often `page` skips ahead at most. A round leaves about 1,000 of 50,000 entries to read.
+SKIP_ROUNDS = 2
+# With fewer entries per partition before the page, it reads them instead.
+MAX_READ_PER_PARTITION = 4
+# Where a round tries to skip to, as shares of the partitions' candidates, the newest first. If the
+# partitions are alike, the first one is not too far. The second one never is.
+SKIP_SHARES = (0.4, 0.0)
 # The approximate number of sessions per step of a scan.
 SCAN_COUNT = 500
 # The zset of the sessions with a status, by partition.
@@ -103,7 +107,7 @@ def page(*, offset: int, limit: int, time_range: TimeRange = ANY_TIME) -> list[s
         )
     base, skip = sum(starts), offset
     for _ in range(SKIP_ROUNDS):
-        if skip < chat_settings.PARTITIONS:
+        if skip < MAX_READ_PER_PARTITION * chat_settings.PARTITIONS:
             break
         starts = _skip_ahead(starts, skip)
         skip = base + offset - sum(starts)
@@ -138,21 +142,34 @@ def scan(time_range: TimeRange = ANY_TIME) -> Iterator[list[str]]:
 def _skip_ahead(starts: Sequence[int], skip: int) -> list[int]:
     """Return a rank for each zset at which to start reading instead of at `starts`.
 
-    `skip / PARTITIONS` ranks further on, each zset has some activity; take the newest of these.
-    In each zset, the entries that are newer than that lie before the rank. So all of them together
-    are at most `skip` entries.
+    `skip / PARTITIONS` ranks further on, each zset has some activity: a candidate. In each zset,
+    the entries that are newer than a candidate lie before the rank. Together they are about `skip`
+    entries for a middle candidate, and at most that many for the newest one. Between the two, the
+    time is interpolated.
     """
     step = skip // chat_settings.PARTITIONS
-    candidates = _pipeline(
+    replies = _pipeline(
         ("ZREVRANGE", key, start + step, start + step, "WITHSCORES")
         for key, start in zip(_activity_keys(), starts, strict=True)
     )
-    activities = [float(entries[1]) for entries in candidates if entries]
-    if not activities:
+    candidates = sorted((float(entries[1]) for entries in replies if entries), reverse=True)
+    if not candidates:
         return list(starts)
-    newer = f"({max(activities):.0f}"
-    counts = _pipeline(("ZCOUNT", key, newer, "+inf") for key in _activity_keys())
-    # Sessions become active between the two calls, but no start may move back.
+    limit = sum(starts) + skip
+    middle, newest = (candidates[int(share * len(candidates))] for share in SKIP_SHARES)
+    ranks = _ranks(middle, starts)
+    if sum(ranks) <= limit:
+        return ranks
+    too_far, ranks = sum(ranks), _ranks(newest, starts)
+    share = (limit - 2 * chat_settings.PARTITIONS - sum(ranks)) / (too_far - sum(ranks))
+    between = _ranks(newest + max(0, share) * (middle - newest), starts)
+    return between if sum(between) <= limit else ranks
+
+
+def _ranks(activity: float, starts: Sequence[int]) -> list[int]:
+    """Return the rank in each zset of the first entry that is not newer than an activity."""
+    counts = _pipeline(("ZCOUNT", key, f"({activity:.0f}", "+inf") for key in _activity_keys())
+    # Sessions become active between the calls, but no start may move back.
     return [max(pair) for pair in zip(starts, counts, strict=True)]
 
 

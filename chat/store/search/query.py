@@ -66,10 +66,13 @@ def search(session_filter: SessionFilter, *, is_far: bool = False) -> SearchResu
     Raises:
         StoreUnavailable
     """
-    session_filter = _without_common_openers(session_filter)
     total_any_time, unindexed, sessions = _counts(session_filter)
+    session_filter = _without_common_openers(session_filter, sessions)
+    if session_filter.is_countable and session_filter.has_label:
+        total_any_time = sum(chain.from_iterable(map(count_labels, session_filter.label_bounds)))
     if session_filter.is_countable and total_any_time == sessions and not unindexed:
-        in_range = listing.count(session_filter.time_range)
+        is_any_time = session_filter.time_range == listing.ANY_TIME
+        in_range = sessions if is_any_time else listing.count(session_filter.time_range)
         return SearchResult(total=in_range, newest=(), is_everything=True)
     if is_far:
         timestamps = _all_timestamps(session_filter)
@@ -87,11 +90,11 @@ def search(session_filter: SessionFilter, *, is_far: bool = False) -> SearchResu
     return SearchResult(total=total, newest=newest, unindexed=unindexed)
 
 
-def _without_common_openers(session_filter: SessionFilter) -> SessionFilter:
-    """Return a filter with the same matches, without subjects that have opened all sessions."""
-    if not session_filter.openers:
-        return session_filter
-    sessions = listing.count()
+def _without_common_openers(session_filter: SessionFilter, sessions: int) -> SessionFilter:
+    """Return a filter with the same matches, without subjects that have opened all sessions.
+
+    sessions: their number.
+    """
     rare = (each for each in session_filter.openers if _count_opened(each) < sessions)
     return replace(session_filter, openers=tuple(rare))
 
@@ -193,12 +196,13 @@ def page(
     # Several sessions may share the newest time, and some of these belong to the previous page.
     newer = len(timestamps) - bisect_right(timestamps, covered[-1])
     time_range = TimeRange(since=covered[0] / 1000, until=(covered[-1] + 1) / 1000)
-    entries = merge(scan(replace(session_filter, time_range=time_range), by_name=False))
+    pages = scan(replace(session_filter, time_range=time_range), by_name=False, is_small=True)
+    entries = merge(pages)
     return [session_id for _, session_id in entries[offset - newer :][:limit]]
 
 
 def _counts(session_filter: SessionFilter) -> tuple[int, int, int]:
-    """Return the number of matches of any time, if countable, of unindexed, and of all sessions."""
+    """Return how many sessions have the status and model, are not indexed, and exist."""
     has_openers = int(bool(session_filter.openers))
     args = (session_filter.status, session_filter.model_json, has_openers)
     calls = [
@@ -211,8 +215,6 @@ def _counts(session_filter: SessionFilter) -> tuple[int, int, int]:
     ]
     replies = execute_all(calls)
     totals, unindexed, sessions = zip(*replies, strict=True)
-    if session_filter.is_countable and session_filter.has_label:
-        totals = tuple(chain.from_iterable(map(count_labels, session_filter.label_bounds)))
     return sum(totals), sum(unindexed), sum(sessions)
 
 

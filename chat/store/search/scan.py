@@ -83,6 +83,7 @@ def scan(
     by_name: bool | None = None,
     with_timestamps: bool = False,
     only: Sequence[int] = (),
+    is_small: bool = False,
 ) -> list[Page]:
     """Scan the partitions that may have matches.
 
@@ -92,6 +93,7 @@ def scan(
         filter has a text.
     with_timestamps: return the times of all matches, not only of those whose ids are returned.
     only: the partitions to scan, if not all of these.
+    is_small: the time range has few sessions, so all partitions are scanned at the same time.
     """
     if by_name is None:
         by_name = bool(session_filter.text)
@@ -100,12 +102,13 @@ def scan(
         _Scan(session_filter, pattern, limit, max_ids, with_timestamps, bounds)
         for bounds in session_filter.label_bounds or [("", "")]
     ]
+    per_trip = chat_settings.PARTITIONS if is_small else PARTITIONS_PER_TRIP
     return [
         page
         for part in parts
         for partitions in [only or _partitions_with(session_filter, part.bounds)]
-        for first in range(0, len(partitions), PARTITIONS_PER_TRIP)
-        for page in _scan_partitions(partitions[first : first + PARTITIONS_PER_TRIP], part)
+        for first in range(0, len(partitions), per_trip)
+        for page in _scan_partitions(partitions[first : first + per_trip], part)
     ]
 
 
