@@ -111,7 +111,9 @@ def open_chat(stack: Stack, user: str) -> str:
         return str(names["open_chat"](user))
 
 
-def test_element_chats_in_a_page_with_a_strict_policy(tab: Page, host: HostSite) -> None:
+def test_element_chats_in_a_page_with_a_strict_policy(
+    tab: Page, host: HostSite, take_screenshot: Callable[[Page, str], None]
+) -> None:
     style = host.example("css", "--parley-accent")
     tab.goto(host.write(host.element('name="Support"'), style=style))
     launcher = tab.get_by_role("button", name="Open chat")
@@ -119,10 +121,12 @@ def test_element_chats_in_a_page_with_a_strict_policy(tab: Page, host: HostSite)
     launcher.click()
     expect(tab.get_by_role("dialog", name="Support")).to_be_visible()
     expect(tab.locator("[part=header]")).to_have_css("background-color", "rgb(10, 120, 60)")
+    expect(tab.locator("[part=close]")).to_have_css("color", "rgb(255, 255, 255)")
     reply = send(tab, "Show me some Python code [[rate=30]]")
     expect(tab.locator("li.reply[aria-busy=true] .body")).to_contain_text("Here is")
     expect_ended(reply)
     expect(reply.locator("pre .hljs-keyword").first).to_be_visible()
+    take_screenshot(tab, "embed-themed")
     text = reply.locator(".body").inner_text()
     tab.reload()
     tab.get_by_role("button", name="Open chat").click()
