@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chat_page import ChatPage
+from tests.harness.wait import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -74,6 +75,26 @@ def test_list_is_searched_grouped_and_changed_by_keyboard(chat: ChatPage) -> Non
     page.keyboard.press("Escape")
     page.keyboard.press("Control+Shift+O")
     expect(page.get_by_role("heading", name="How can I help?")).to_be_visible()
+
+
+@pytest.mark.parametrize("key", ["Control+p", "Meta+p"])
+def test_key_prints_all_messages(chat: ChatPage, key: str) -> None:
+    chat.call("POST", "/messages", json={"content": "First. " * 1000})
+    for number in range(60):
+        chat.call("POST", "/messages", json={"content": f"Question {number} [[tokens=1]]"})
+    wait_until(lambda: chat.call("GET", "?limit=1")["status"] == "idle", within=60)
+    chat.page.reload()
+    expect(chat.user_messages.last).to_contain_text("Question 59")
+    note = chat.page.get_by_text("Earlier messages are not printed.")
+    expect(note).to_be_hidden()
+    chat.page.emulate_media(media="print")
+    expect(note).to_be_visible()
+    texts = "[...document.querySelectorAll('.user .body')].map(each => each.innerText).join()"
+    chat.page.evaluate(f"window.print = () => {{ window.printed = {texts}; }}")
+    chat.page.keyboard.press(key)
+    chat.page.wait_for_function("window.printed")
+    printed = chat.page.evaluate("window.printed")
+    assert (printed.count("Question "), printed.count("First.")) == (60, 1000)
 
 
 def test_chat_is_exported_and_printed_completely(chat: ChatPage) -> None:

@@ -241,8 +241,12 @@ async function exportChat(id, extension, type, format) {
   exports.download(titleOf(name), extension, type, exports[format](titleOf(name), messages));
 }
 
+// Print all messages. A browser's own menu prints what is loaded: no event there can wait for messages.
 async function printAll() {
-  while (chat.conversation.hasOlder) await chat.loadOlder();
+  const target = chat; // the user may change to another chat
+  while (target?.conversation.hasOlder) await target.loadOlder();
+  if (chat !== target) return;
+  for (const { id } of chat?.conversation.ordered ?? []) messageList.expanded.add(id);
   draw();
   print();
 }
@@ -437,6 +441,7 @@ const shortcuts = {
     $("search").select();
   },
   "Ctrl+O": actions.new,
+  "Ctrl+p": () => void attempt(actions.print),
   "?": actions.help,
   Escape: onEscape,
 };

@@ -245,16 +245,16 @@ export class Chat {
     for (const { id } of this.conversation.activeReplies.reverse()) await this.watch(this.session.cancel(id));
   }
 
-  async loadOlder() {
-    if (this.isLoading || !this.conversation.hasOlder) return;
-    this.isLoading = true;
-    try {
-      const { id } = this.conversation.ordered[0];
-      const page = await this.session.messages({ before: id, order: "desc", limit: 100 });
-      this.conversation.addOlder(id, page);
-      this.changed();
-    } finally {
-      this.isLoading = false;
-    }
+  loadOlder() {
+    this.loading ??= this.fetchOlder().finally(() => (this.loading = null));
+    return this.loading;
+  }
+
+  async fetchOlder() {
+    if (!this.conversation.hasOlder) return;
+    const { id } = this.conversation.ordered[0];
+    const page = await this.session.messages({ before: id, order: "desc", limit: 100 });
+    this.conversation.addOlder(id, page);
+    this.changed();
   }
 }
