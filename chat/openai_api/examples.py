@@ -80,7 +80,7 @@ RESPONSES = {
         ),
     ),
     "deleteV1Response": _documented(
-        "Erases the texts of the turn; those of a conversation stay in it.",
+        "Erases the texts of its input and output; those of a conversation stay in it.",
         Example(response={"id": f"resp_{SESSION}_2", "object": "response", "deleted": True}),
     ),
     "cancelV1Response": _documented(
@@ -124,7 +124,7 @@ CONVERSATIONS = {
         Example(query={"limit": 10}, response=items(user_item(3, TEA), user_item(1, NAME))),
     ),
     "createV1Items": _documented(
-        "409 `session_busy` while a response is in progress.",
+        "409 `session_busy` while a response is in progress. A repeated request adds nothing.",
         Example(body={"items": [ITEM | {"content": TEA}]}, response=items(user_item(3, TEA))),
     ),
     "getV1Item": _documented(

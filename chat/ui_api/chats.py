@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from chat.conversation import files, messages, sessions, tokens, turns
-from chat.domain import Caller, Principal, Status, TurnExtras
+from chat.domain import WHOLE_CONTEXT, Caller, Principal, Status, TurnExtras
 from chat.domain.errors import (
     IdempotencyMismatch,
     NotEditable,
@@ -79,7 +79,9 @@ def start(request: ChatRequest, sender: Sender) -> Steps[Turn]:
     yield from admit(sender)
     first = partial(_start, request, request_id=sender.request_id, is_new=True)
     try:
-        caller, turn = yield from open_session(sender, first, key=chat.key, model=request.model)
+        caller, turn = yield from open_session(
+            sender, first, key=chat.key, model=request.model, context=WHOLE_CONTEXT
+        )
     except IdempotencyMismatch:  # another request has opened it with another model
         return (yield from _start(request, chat.caller, sender.request_id))
     return replace(turn, caller=caller)

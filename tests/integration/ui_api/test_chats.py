@@ -194,6 +194,13 @@ def test_invalid_messages_are_rejected(
     assert code_of(client.post(body)) == (400, code, param)
 
 
+def test_model_receives_the_whole_chat(client: Client) -> None:
+    for text in ["Hello"] * 14 + ["Hello [[history]]"]:
+        chunks = client.send("chat", text)
+    text = "".join(chunk.get("delta", "") for chunk in chunks)
+    assert len(json.loads(text.rsplit("\n", 1)[-1])) == 29
+
+
 def test_only_the_last_message_is_read(client: Client) -> None:
     body = body_of("chat", "The last. [[history]]")
     old = [{"role": "assistant", "anything": 1}]
