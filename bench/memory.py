@@ -6,6 +6,7 @@ for BENCH_SECONDS (600), clients get one short reply after another, to find what
 
 import asyncio
 import os
+import resource
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from pathlib import Path
 from bench.chat_load import CONTENT
 from bench.cpu import resident_kib
 from bench.measurements import Results
-from bench.scale import MAX_FILES, create_stack, report, subscribe
+from bench.scale import create_stack, raise_file_limit, report, subscribe
 from bench.servers import many_turns, tls_proxy
 from bench.websocket_load import Subscriber
 from chat.store import metrics
@@ -24,7 +25,7 @@ from tests.harness.processes import Process
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "600"))
 # One address may use half of the connections of a process, which its open files limit.
-SUBSCRIBERS = min(10_000, MAX_FILES // 2 - 200)
+SUBSCRIBERS = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 200)
 TURNS = 2000
 # A reply of 60 seconds, with an event per second. All start within 30.
 SLOW = "[[tokens=60 rate=1]]"
@@ -78,7 +79,7 @@ async def chat(subscribers: Iterator[Subscriber], until: float) -> int:
 async def measure(web: Process, worker: Process) -> AsyncIterator[Results]:
     """Measure memory at the start, with WebSockets, with turns, and after many turns."""
     yield sizes("at_start", web, worker)
-    subscribers = await subscribe(web.url, SUBSCRIBERS)
+    subscribers = await subscribe([web.url], SUBSCRIBERS)
     yield sizes("with_sockets", web, worker)
     yield await run_turns(subscribers[:TURNS], worker)
     waiting = cycle(subscribers)
@@ -92,6 +93,7 @@ async def measure(web: Process, worker: Process) -> AsyncIterator[Results]:
 
 
 def main(directory: Path) -> None:
+    raise_file_limit(SUBSCRIBERS)
     stack = create_stack(directory)
     with ExitStack() as running:
         running.enter_context(stack)

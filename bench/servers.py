@@ -43,7 +43,9 @@ def fastapi_server(client: str, model_url: str) -> Iterator[Process]:
 
 
 @contextmanager
-def haproxy(directory: Path, urls: list[str], *, connections: int = 2000) -> Iterator[Process]:
+def haproxy(
+    directory: Path, urls: list[str], *, connections: int = 2000, name: str = "haproxy"
+) -> Iterator[Process]:
     """Run HAProxy with the file of docs/haproxy.md, but without TLS.
 
     Raises:
@@ -59,7 +61,7 @@ def haproxy(directory: Path, urls: list[str], *, connections: int = 2000) -> Ite
     text = text.replace("timeout queue 5s", kept)
     servers = [f"server web{i} {urlsplit(url).netloc}" for i, url in enumerate(urls)]
     text = text.replace("server web0 127.0.0.1:8000", "\n".join(servers))
-    with _run_haproxy(directory / "haproxy.cfg", text, f"http://127.0.0.1:{port}") as proxy:
+    with _run_haproxy(directory / f"{name}.cfg", text, f"http://127.0.0.1:{port}") as proxy:
         yield proxy
 
 

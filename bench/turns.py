@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from statistics import median
 
 from bench.chat_load import CONTENT, ChatClient, EventStream
 from bench.cpu import CPUMeter
@@ -47,6 +49,25 @@ async def cost(url: str, pids: Mapping[str, int], load: Load) -> Results:
     done = load.clients * load.turns
     costs = {f"cpu_ms_per_{load.name}_{name}": 1000 * cpu / done for name, cpu in used.items()}
     return {f"{load.name}s_per_s": done / seconds, **costs}
+
+
+async def latencies(url: str, count: int = 200) -> Results:
+    """Return median ms of one client: of a POST, of its reply, and of a poll without changes."""
+    times: dict[str, list[float]] = defaultdict(list)
+    async with Connection(url) as connection:
+        client = await ChatClient.create(connection)
+        for _ in range(count):
+            started = time.perf_counter()
+            reply = await client.post()
+            posted = time.perf_counter()
+            await client.wait_for_reply(reply)
+            replied = time.perf_counter()
+            path = f"/sessions/{client.id}?after={client.seq}"
+            await connection.request("GET", path, token=client.token)
+            times["post"].append(posted - started)
+            times["reply"].append(replied - started)
+            times["poll"].append(time.perf_counter() - replied)
+    return {f"{name}_ms_p50": 1000 * median(values) for name, values in times.items()}
 
 
 async def _talk(client: ChatClient, stream: EventStream, content: str, turns: int) -> None:
