@@ -104,6 +104,7 @@ class BackgroundTasks(bootsteps.StartStopStep):
     async def _start(self, event_loop: EventLoopThread) -> None:
         with suppress(StoreUnavailable):  # the sweeper checks again
             await sweeper.check_clock()
+            await self._record_heartbeat()
         self._tasks = [
             event_loop.spawn_critical("flusher", run_flusher(active_turns)),
             event_loop.spawn_critical("sweeper", self._run_sweeper()),

@@ -57,6 +57,12 @@ class ReplicatedRedis:
         wait_until(self._is_monitored, within=30)
         return self
 
+    def wait_until_in_sync(self) -> None:
+        """Wait until the replica has all writes so far. WAIT waits for those of its client only."""
+        with connect(self.replica.url) as replica, connect(self.primary.url) as primary:
+            written = primary.info("replication")["master_repl_offset"]
+            wait_until(lambda: replica.info("replication")["slave_repl_offset"] >= written)
+
     def disconnect_replica(self) -> None:
         """Stop replication."""
         with connect(self.replica.url) as replica, connect(self.primary.url) as primary:

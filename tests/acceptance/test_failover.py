@@ -57,7 +57,7 @@ def test_failover_loses_unreplicated_messages(
     deployment.start_others(workers=0)
     clients = deployment.clients(5)
     stored = [client.post("Hello") for client in clients]
-    assert deployment.redis.wait(1, 5000) == 1
+    pair.wait_until_in_sync()
     pair.disconnect_replica()
     lost = [client.post("Are you there?") for client in clients]
 
@@ -130,7 +130,7 @@ def test_claim_that_a_failover_rolled_back_cannot_commit(
     deployment.worker.freeze()
     deployment.script({"tokens": 600, "rate": 10})  # the first call runs during the whole test
     post = client.post("Tell me [[tokens=40 rate=20]]")
-    assert deployment.redis.wait(1, 5000) == 1
+    pair.wait_until_in_sync()
     pair.disconnect_replica()
     deployment.worker.thaw()
     client.wait_for_text(post)
