@@ -10,7 +10,7 @@ from chat.conversation import files, history, sessions, turns
 from chat.conversation.copies import turn_to_copy
 from chat.conversation.repeats import Attachment
 from chat.domain import WHOLE_CONTEXT, Accepted, Caller, History, PastTurn, TurnExtras
-from chat.domain.errors import NotAllowed, NotLastTurn
+from chat.domain.errors import InvalidRequest, NotAllowed, NotLastTurn
 from chat.openai_api import responses
 from chat.openai_api.content import check_inputs
 from chat.openai_api.history import join_system
@@ -23,6 +23,8 @@ from chat.store.calls import Steps, gather
 
 # Seconds that a session lives after the end of a response with `store` false.
 UNSTORED_TTL = 300
+# Messages of an input that are added to a session that exists: each takes Redis about 20 us.
+MAX_ADDED = 200
 
 
 def start(request: ResponseRequest, sender: Sender, attaching: Steps[Attachment]) -> Steps[Turn]:
@@ -95,6 +97,11 @@ def _append(
 def _append_input(
     request: ResponseRequest, sender: Sender, key: str, after_reply: int | None, caller: Caller
 ) -> Steps[tuple[Accepted, Mapping[str, Any]]]:
+    if len(request.earlier) >= MAX_ADDED:
+        raise InvalidRequest(
+            f"In a conversation that exists, `input` must have at most {MAX_ADDED} items.",
+            param="input",
+        )
     before = history.pair((yield from files.store_messages.steps(caller, request.earlier)))
     params = _params(request, len(before))
     accepted = yield from _submit(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import requests
-from openai import OpenAI
+from openai import BadRequestError, OpenAI
 
 from chat.domain.files import to_data_url
 
@@ -61,3 +61,11 @@ def test_request_that_costs_too_much_is_rejected(client: OpenAI, name: str) -> N
     )
     assert response.status_code == 400, response.text
     assert "at most" in response.json()["error"]["message"]
+
+
+def test_input_of_a_conversation_has_few_items(client: OpenAI) -> None:
+    given: Any = [HELLO] * 201
+    first = client.responses.create(input=given)
+    with pytest.raises(BadRequestError, match="at most 200 items"):
+        client.responses.create(input=given, previous_response_id=first.id)
+    client.responses.create(input=given[1:], previous_response_id=first.id)
