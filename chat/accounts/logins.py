@@ -50,7 +50,7 @@ def unlock_account(username: str) -> None:
     Raises:
         StoreUnavailable
     """
-    rate_limit.forget([_account_limit(_account_id(username))])
+    rate_limit.reset([_account_limit(_account_id(username))])
 
 
 def unlock_address(address: str) -> None:
@@ -59,7 +59,7 @@ def unlock_address(address: str) -> None:
     Raises:
         StoreUnavailable
     """
-    rate_limit.forget(_address_limits(address))
+    rate_limit.reset(_address_limits(address))
 
 
 def _address_limits(address: str) -> list[Limit]:

@@ -93,10 +93,10 @@ class Body:
                     return received
                 self._decoder = content_encoding.Decoder(self._encoding)
             if not received or self._decoder is None:
-                return self._take_end()
+                return self._read_end()
             self._pieces = self._decoder.feed(received)
 
-    def _take_end(self) -> bytes:
+    def _read_end(self) -> bytes:
         """Return what the decoder still buffers, once."""
         end = self._decoder.end() if self._decoder else b""
         self._decoder = None

@@ -76,7 +76,7 @@ class ChoiceReader(ABC):
         except (ProviderError, *READ_ERRORS) as error:
             if self._reason is None or self._explains_failure(error):
                 raise
-            self._note_end(f"{type(error).__name__} after the finish reason")
+            self._log_end(f"{type(error).__name__} after the finish reason")
         if self._response.surrogates is not None:
             self._last_text += self._response.surrogates.flush()
         yield self._last_text, self._completion()
@@ -151,14 +151,14 @@ class ChoiceReader(ABC):
         if self._reason is not None and has_text and not self._ends_early:
             self._ends_early = True
             self._response.body.unlimit_tail()
-            self._note_end("text after a finish reason")
+            self._log_end("text after a finish reason")
         self._reason = finish_reasons.normalize(choice.get("finish_reason")) or self._reason
         has_ended = self._reason is not None and (has_text or self.has_text)
         if has_ended and not self._ends_early:
             self._response.body.limit_tail()
 
-    def _note_end(self, got: str) -> None:
-        self._response.note(
+    def _log_end(self, got: str) -> None:
+        self._response.log_deviation(
             "end of the stream", expected="[DONE]", got=got, action="read everything received"
         )
 
@@ -167,7 +167,7 @@ class ChoiceReader(ABC):
         if self._reason is None and not response.is_done and not self._is_whole():
             raise unexpected_end()
         if not response.is_done and not response.json_documents:
-            self._note_end("the end of the body")
+            self._log_end("the end of the body")
         return finish_reasons.to_completion(response, self._reason, self._read_usage())
 
     def _is_whole(self) -> bool:
@@ -182,7 +182,9 @@ class ChoiceReader(ABC):
         prompt, completion = self._counts
         if prompt == 0 or (completion == 0 and self.has_text):
             got = f"{prompt} and {completion}"
-            self._response.note("usage", expected="token counts", got=got, action="estimated it")
+            self._response.log_deviation(
+                "usage", expected="token counts", got=got, action="estimated it"
+            )
             return None
         return Usage(
             prompt_tokens=prompt,

@@ -131,7 +131,7 @@ def to_completion(
     if is_failure(reason):
         raise ModelUnavailable from ValueError(f"finish reason {reason}")
     if finish_reason is None:
-        response.note(
+        response.log_deviation(
             "finish_reason",
             expected="one of the documented values",
             got=quote_code(reason),

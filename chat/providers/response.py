@@ -109,7 +109,7 @@ class ModelResponse:
                 return parse_leniently(data.removeprefix(sse.BOM))
         return body.decode(errors="replace")
 
-    def note(self, field: str, *, expected: str, got: str, action: str) -> None:
+    def log_deviation(self, field: str, *, expected: str, got: str, action: str) -> None:
         """Log a deviation from the format."""
         deviation = Deviation(field=field, expected=expected, got=got, action=action)
         report(self._model, deviation)
@@ -124,7 +124,7 @@ class ModelResponse:
         start = head.removeprefix(sse.BOM).lstrip()
         is_json = start.startswith((b"{", b"["))
         if start:
-            self._note_headers(is_json=is_json)
+            self._check_headers(is_json=is_json)
         if start.startswith(b"<"):
             raise invalid_response("a body that starts with '<'")
         if is_json:
@@ -145,7 +145,9 @@ class ModelResponse:
         except ModelInvalidResponse as error:
             return self._read_text(name, data, error)
         self.surrogates = self.surrogates or SurrogateJoiner()
-        self.note("JSON", expected="valid JSON", got="NaN or half a character", action="read it")
+        self.log_deviation(
+            "JSON", expected="valid JSON", got="NaN or half a character", action="read it"
+        )
         return document
 
     def _read_text(self, name: bytes, data: bytes, error: ModelInvalidResponse) -> object:
@@ -182,7 +184,7 @@ class ModelResponse:
         if document.get("error"):
             raise errors.from_event(self._model, document)
         if name == sse.UNFRAMED:
-            self.note("event", expected="data: before JSON", got="none", action="read it")
+            self.log_deviation("event", expected="data: before JSON", got="none", action="read it")
         elif name not in _UNNAMED and _is_notice(document):
             return {}
         return document
@@ -207,21 +209,25 @@ class ModelResponse:
         if not text.startswith(("{", "[")) and (error := errors.from_text(self._model, text)):
             raise error
 
-    def _note_headers(self, *, is_json: bool) -> None:
+    def _check_headers(self, *, is_json: bool) -> None:
         headers = self._raw.headers
         content_type = headers.get("content-type", "")
         media_type = content_type.partition(";")[0].strip().lower()
         expected = "application/json" if is_json else "text/event-stream"
         if media_type != expected and not (is_json and _is_json_type(media_type)):
             got = quote(content_type) if content_type else "none"
-            self.note("content-type", expected=expected, got=got, action="used the body's format")
+            self.log_deviation(
+                "content-type", expected=expected, got=got, action="used the body's format"
+            )
         encoding = headers.get("content-encoding", "identity")
         if encoding.strip().lower() != "identity":
             action = "used the body's bytes"
-            self.note("content-encoding", expected="identity", got=quote(encoding), action=action)
+            self.log_deviation(
+                "content-encoding", expected="identity", got=quote(encoding), action=action
+            )
         if self._raw.status != HTTPStatus.OK:
             got = str(self._raw.status)
-            self.note("status", expected="200", got=got, action="read the body")
+            self.log_deviation("status", expected="200", got=got, action="read the body")
 
 
 class _JSONParser:

@@ -179,7 +179,7 @@ async def wait_for_change(
     if not wait:
         return await _read(caller, after=after, known=known, limit=limit)
     cursor = known if known >= 0 else after
-    poll = _take(caller, limit, cursor)
+    poll = _unpark(caller, limit, cursor)
     if poll is None:
         snapshot = await _read(caller, after=after, known=cursor, limit=limit)
         if snapshot is not None:
@@ -195,7 +195,7 @@ async def wait_for_change(
     return snapshot
 
 
-def _take(caller: Caller, limit: int, cursor: int) -> Poll | None:
+def _unpark(caller: Caller, limit: int, cursor: int) -> Poll | None:
     for poll in reversed(_parked.get(caller.session_id, ())):
         if poll.serves(caller, limit, cursor):
             hub().check_capacity(caller)

@@ -25,7 +25,7 @@ def collect(lines: bytes) -> None:
     _collected.append(lines)
 
 
-def take() -> Counter[bytes]:
+def drain() -> Counter[bytes]:
     """Return what was counted, by field, and start again."""
     counts: Counter[bytes] = Counter()
     while _collected:
@@ -43,7 +43,7 @@ def write() -> Steps[None]:
         StoreUnavailable: Redis did not answer. The next call writes the same counters again; those
             of this call count twice if only its reply was lost.
     """
-    counts = take()
+    counts = drain()
     if not counts:
         return
     names = [keys.counters(PARTITION), keys.last_hour(PARTITION)]

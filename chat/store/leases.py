@@ -184,7 +184,7 @@ def finish(
         milliseconds(chat_settings.WAKE_GRACE),
         *_charge_args(charge),
     )
-    result = yield from _ask_and_settle(call, charge)
+    result = yield from _send_and_settle(call, charge)
     # ALREADY: the reply to the first call was lost. The sweeper does what remains.
     if result[0] == b"ALREADY":
         return FinishResult()
@@ -222,7 +222,7 @@ def _charge_args(charge: Charge) -> tuple[Arg, ...]:
     return (charge.tokens, budgets.usage_arg(charge.usage), int(charge.reservation is not None))
 
 
-def _ask_and_settle(call: ScriptCall, charge: Charge) -> Steps[list[Any]]:
+def _send_and_settle(call: ScriptCall, charge: Charge) -> Steps[list[Any]]:
     """Execute a script that ends an attempt, and settle the attempt's reservation."""
     calls = [call]
     if charge.reservation:
@@ -262,5 +262,5 @@ def retry(
         *_charge_args(charge),
         decision.ahead,
     )
-    result = yield from _ask_and_settle(call, charge)
+    result = yield from _send_and_settle(call, charge)
     return _parse_finish(result) if result[0] == b"CANCELLED" else None

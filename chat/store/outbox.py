@@ -51,7 +51,7 @@ def claim_due(partitions: Iterable[int] | None = None) -> Steps[list[tuple[str, 
 
 
 @store_call
-def look_up(pairs: Sequence[tuple[str, int]]) -> Steps[list[DueDelivery]]:
+def get_many(pairs: Sequence[tuple[str, int]]) -> Steps[list[DueDelivery]]:
     """Return deliveries, given by session id and reply number, with their URL; one round trip.
 
     Raises:

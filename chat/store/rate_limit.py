@@ -60,7 +60,7 @@ def throttle_all(*limits: Limit) -> Steps[None]:
         raise RateLimited(retry_after=wait / 1000)
 
 
-def forget(limits: Iterable[Limit]) -> None:
+def reset(limits: Iterable[Limit]) -> None:
     """Reset the counters of these limits.
 
     Raises:

@@ -21,7 +21,7 @@ def read(caller: Caller, *, after: int = -1, limit: int | None = None) -> Steps[
     after: only messages that changed after this seq; limit: max messages. With `after`, changes
     that exceed the size are left out, and the snapshot's seq is that of the last one it has.
     """
-    reply = yield from _ask(caller, after, NO_SEQ, limit)
+    reply = yield from _send(caller, after, NO_SEQ, limit)
     return _parse(caller, reply)
 
 
@@ -30,7 +30,7 @@ def read_if_changed(
     caller: Caller, *, known: int, after: int = -1, limit: int | None = None
 ) -> Steps[Snapshot | None]:
     """Return a snapshot, or `None` if the session's seq is still `known`."""
-    reply = yield from _ask(caller, after, known, limit)
+    reply = yield from _send(caller, after, known, limit)
     return None if reply[0] == b"UNCHANGED" else _parse(caller, reply)
 
 
@@ -45,13 +45,13 @@ def read_small(
     caller: Caller, *, known: int, after: int, limit: int
 ) -> Steps[Snapshot | TooLarge | None]:
     """Do the same as `read_if_changed`, but for at most `MAX_SMALL_BYTES` of messages."""
-    reply = yield from _ask(caller, after, known, limit, MAX_SMALL_BYTES)
+    reply = yield from _send(caller, after, known, limit, MAX_SMALL_BYTES)
     if reply[0] == b"LARGE":
         return TooLarge.TOO_LARGE
     return None if reply[0] == b"UNCHANGED" else _parse(caller, reply)
 
 
-def _ask(
+def _send(
     caller: Caller, after: int, known: int, limit: int | None, max_small_bytes: int | None = None
 ) -> Steps[list[Any]]:
     """Return the reply of the script: LARGE if there are more than `max_small_bytes`."""

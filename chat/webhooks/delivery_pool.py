@@ -66,7 +66,7 @@ class DeliveryPool:
         skipped: dict[float, list[DueDelivery]] = {}
         new, self._new = list(self._new), {}
         try:
-            for due in await outbox.look_up.on_loop(new):
+            for due in await outbox.get_many.on_loop(new):
                 if seconds := self._receivers.add(due):
                     skipped.setdefault(seconds, []).append(due)
             for seconds, deliveries in skipped.items():
@@ -126,12 +126,12 @@ class DeliveryPool:
             return addresses
 
         networks = frozenset() if due.url is None else networks_of(each[4][0] for each in addresses)
-        if not self._receivers.enter(networks):
+        if not self._receivers.begin_call(networks):
             return None
         try:
             return await delivery.deliver(due, resolve=resolve)
         finally:
-            self._receivers.leave(networks)
+            self._receivers.end_call(networks)
 
     def _finish(
         self, due: DueDelivery, code: str | None, seconds: float

@@ -132,14 +132,14 @@ class Receivers:
         share = _share()
         return next((due for due in receiver.pending if self._owners[due.owner] < share), None)
 
-    def enter(self, networks: frozenset[str]) -> bool:
+    def begin_call(self, networks: frozenset[str]) -> bool:
         """Count a call to these networks; return false if one of them has too many."""
         if any(self._networks[each] >= _share() for each in networks):
             return False
         self._networks.update(networks)
         return True
 
-    def leave(self, networks: frozenset[str]) -> None:
+    def end_call(self, networks: frozenset[str]) -> None:
         self._networks.subtract(networks)
         for each in networks:
             if not self._networks[each]:

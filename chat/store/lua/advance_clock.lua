@@ -20,7 +20,7 @@ local clock, step, since, leased_until =
 clock, leased_until = tonumber(clock or now), tonumber(leased_until or 0)
 if step then
   if leased_until > now and leased_until <= now + lease then return { 'CORRECTING', now } end
-  return take_step(tonumber(step), tonumber(since), lease)
+  return lease_step(tonumber(step), tonumber(since), lease)
 end
 if clock - now > min_back then return begin_step(now - clock, now, lease) end
 if now - clock > min_forward and now > latest then return { 'AHEAD', now, clock } end

@@ -16,7 +16,7 @@ local err = authorize(ARGV[4])
 if err then return { err } end
 if s.running_turn ~= 0 then
   count_unfinished_attempt('0')
-  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, pop_partial())
   release_lease()
 end
 for turn = s.head, s.tail do

@@ -35,7 +35,7 @@ if delta ~= '' then
   append_deltas(delta)
 end
 attempt_usage = USAGE
-finish_turn(s.running_turn, STATUS, RESULT, take_partial() .. delta, MODEL)
+finish_turn(s.running_turn, STATUS, RESULT, pop_partial() .. delta, MODEL)
 release_lease()
 set('finished_nonce', NONCE)
 use_tokens(tonumber(TOKENS))

@@ -39,16 +39,16 @@ if s.running_turn ~= 0 then -- its worker is dead or disconnected
   increment('lost_leases', 1)
   count_unfinished_attempt(ARGV[6])
   if s.cancel_requested == 1 then
-    finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+    finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, pop_partial())
     release_lease()
   elseif s.deadline <= now then
-    local output = take_partial()
+    local output = pop_partial()
     finish_turn(s.running_turn, text_of(output) == '' and 'failed' or 'incomplete',
       DEADLINE_RESULT, output)
     release_lease()
   elseif s.attempt >= tonumber(ARGV[5]) then
     finish_turn(s.running_turn, 'failed', error_result('worker_lost',
-      'The workers that ran this turn were lost.'), take_partial())
+      'The workers that ran this turn were lost.'), pop_partial())
     release_lease()
   else
     requeue_turn(now, 'queue', 'null')

@@ -23,7 +23,7 @@ if s.running_turn == 0 and s.waiting == 0 then return { 'IDLE' } end
 if s.running_turn ~= 0 then count_unfinished_attempt(ARGV[6]) end
 local reply = 'REQUEUED'
 if s.running_turn ~= 0 and s.cancel_requested == 1 then
-  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, pop_partial())
   release_lease()
   reply = 'CANCELLED'
 elseif s.running_turn ~= 0 then

@@ -34,7 +34,7 @@ if refusal then return refusal end
 refers_to_messages = false
 if s.running_turn ~= 0 then
   count_unfinished_attempt(ARGV[7])
-  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, pop_partial())
   release_lease()
 end
 for turn = s.head, s.tail do

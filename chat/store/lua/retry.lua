@@ -34,7 +34,7 @@ use_tokens(tonumber(TOKENS))
 if IS_RESERVED == '1' then record_charge(NONCE, USAGE) end
 attempt_usage = USAGE
 if s.cancel_requested == 1 then
-  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, take_partial())
+  finish_turn(s.running_turn, 'cancelled', CANCELLED_RESULT, pop_partial())
   release_lease()
   keep_alive()
   set_due(s.waiting > 0 and now or s.expires_at)

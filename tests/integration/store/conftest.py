@@ -41,7 +41,7 @@ def redis(server: RedisServer | Cluster, settings: Settings) -> Iterator[Redis]:
     """A raw client of the server that the store uses."""
     server.redis.flushall()
     queue_limit.reset()
-    counters.take()
+    counters.drain()
     settings.REDIS_URL = server.url
     settings.CHAT_STORE_TIMEOUT = 20  # a busy machine stalls for a second or two
     client.cache_clear()

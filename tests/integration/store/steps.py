@@ -119,7 +119,7 @@ def claim(caller: Caller, nonce: str = "") -> Claim | None:
 def claim_delivery(
     session_id: str, number: int, *, nonce: str, lease: float
 ) -> DeliveryAttempt | None:
-    (due,) = outbox.look_up([(session_id, number)])
+    (due,) = outbox.get_many([(session_id, number)])
     return outbox.claim(due, nonce=nonce, lease=lease)
 
 

@@ -210,7 +210,7 @@ def test_feedback_does_not_change_the_seq_of_a_delivery(caller: Caller) -> None:
 
 def test_delivery_to_a_changed_webhook_is_not_claimed(caller: Caller) -> None:
     steps.answer_next_turn(caller)
-    (due,) = outbox.look_up([(caller.session_id, 2)])
+    (due,) = outbox.get_many([(caller.session_id, 2)])
     sessions.update(caller, b"{}", {"webhook_url": b'"https://example.org/new"'}, None)
     assert outbox.claim(due, nonce="n", lease=30) is None
     assert claimed(caller).attempt == 1
@@ -218,7 +218,7 @@ def test_delivery_to_a_changed_webhook_is_not_claimed(caller: Caller) -> None:
 
 def test_postponed_delivery_is_not_due_until_then(caller: Caller, redis: Redis) -> None:
     steps.answer_next_turn(caller)
-    due = outbox.look_up([(caller.session_id, 2), (caller.session_id, 4)])
+    due = outbox.get_many([(caller.session_id, 2), (caller.session_id, 4)])
     for _ in range(2):
         outbox.postpone(due, 1000)
     assert outbox.claim_due() == []

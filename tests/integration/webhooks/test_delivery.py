@@ -56,7 +56,7 @@ def open_answered_session(url: str) -> Caller:
 
 def deliver(caller: Caller) -> DeliveryRecord:
     """Attempt the delivery of the first turn; return its record."""
-    (due,) = outbox.look_up([(caller.session_id, 2)])
+    (due,) = outbox.get_many([(caller.session_id, 2)])
     on_loop(delivery.deliver(due))
     return outbox.list_deliveries(caller)[-1]
 

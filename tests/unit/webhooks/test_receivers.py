@@ -147,11 +147,11 @@ def test_network_gets_as_many_slots_as_a_receiver() -> None:
     receivers = Receivers()
     networks = networks_of(["192.0.2.7", "192.0.2.9", "2001:db8:1:2::1"])
     assert networks == {"192.0.2.0/24", "2001:db8:1::/48"}
-    assert [receivers.enter(networks) for _ in range(5)] == [True] * 4 + [False]
-    assert not receivers.enter(networks_of(["192.0.2.255"]))
-    assert receivers.enter(networks_of(["192.0.3.1"]))
-    receivers.leave(networks)
-    assert receivers.enter(networks_of(["192.0.2.255"]))
+    assert [receivers.begin_call(networks) for _ in range(5)] == [True] * 4 + [False]
+    assert not receivers.begin_call(networks_of(["192.0.2.255"]))
+    assert receivers.begin_call(networks_of(["192.0.3.1"]))
+    receivers.end_call(networks)
+    assert receivers.begin_call(networks_of(["192.0.2.255"]))
 
 
 @pytest.mark.parametrize(

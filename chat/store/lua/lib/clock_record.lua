@@ -8,7 +8,7 @@
 local RECORD = KEYS[1]
 
 -- Let the caller correct a step for `lease` ms.
-local function take_step(step, since, lease)
+local function lease_step(step, since, lease)
   redis.call('HSET', RECORD, 'step', step, 'step_since', since, 'step_lease_until', now + lease)
   return { 'STEPPED', now, step, since }
 end
@@ -16,5 +16,5 @@ end
 -- Record a step. The time before it counts no longer.
 local function begin_step(step, since, lease)
   redis.call('HSET', RECORD, 'clock', now)
-  return take_step(step, since, lease)
+  return lease_step(step, since, lease)
 end

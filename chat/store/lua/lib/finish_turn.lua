@@ -62,7 +62,7 @@ local function finish_turn(turn, status, result, output, model)
 end
 
 -- Remove and return the output of the running reply.
-local function take_partial()
+local function pop_partial()
   if s.partial_bytes == 0 then return '' end
   set('partial_bytes', 0)
   return redis.call('GETDEL', PARTIAL) or ''
@@ -74,5 +74,5 @@ local function release_lease()
   for _, name in ipairs({ 'nonce', 'worker' }) do set(name, '') end
   redis.call('ZREM', RUNNING, ID)
   if s.waiting > 0 then redis.call('ZADD', WAITING, now, ID) end
-  take_partial()
+  pop_partial()
 end
