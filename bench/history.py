@@ -12,7 +12,7 @@ REPLY = "It stands at three metres and ten, and turns at a quarter past two. " *
 
 
 def create_session(messages: int) -> tuple[str, Caller]:
-    """Create a session with so many messages; return its token and its caller."""
+    """Create a session with this number of messages; return its token and its caller."""
     token, _ = sessions.open_session()
     caller = tokens.caller_from_token(token)
     for _ in range(messages // 2):

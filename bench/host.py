@@ -58,7 +58,7 @@ class Host:
         self._stacks.pop(name).shut_down()
 
     def create_session(self, messages: int) -> dict[str, str]:
-        """Create a session with so many messages; return its id and token."""
+        """Create a session with this number of messages; return its id and token."""
         token, caller = import_module("bench.history").create_session(messages)
         return {"id": caller.session_id, "token": token}
 

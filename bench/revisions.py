@@ -96,7 +96,7 @@ class Revision:
             self._call("stop", name=name)
 
     def create_session(self, messages: int) -> dict[str, str]:
-        """Create a session with so many messages on `main`, which runs; return its id and token."""
+        """Create a session with messages on `main`, which runs; return its id and token."""
         session: dict[str, str] = self._call("create_session", messages=messages)
         return session
 

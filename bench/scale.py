@@ -58,7 +58,7 @@ COPIED = ("session", "messages", "log", "idempotency")
 
 
 def fill(sessions: int) -> None:
-    """Write so many sessions: one by the scripts, and copies of it."""
+    """Write this number of sessions: one by the scripts, and copies of it."""
     _, caller = history.create_session(MESSAGES)
     own = keys.for_session(caller.session_id)._asdict()
     dumps = {name: execute_command("DUMP", own[name]) for name in COPIED}
@@ -109,7 +109,7 @@ async def idle_cpu(pids: Mapping[str, int]) -> dict[str, float]:
 
 
 async def subscribe(urls: Sequence[str], number: int) -> list[Subscriber]:
-    """Open a WebSocket for each of so many new sessions, evenly through these proxies."""
+    """Open WebSockets, each to a new session, evenly through these proxies."""
     parts = [(urls[i % len(urls)], len(range(i, number, PARALLEL))) for i in range(PARALLEL)]
     created = chain(*await asyncio.gather(*(create_sessions(*part) for part in parts)))
     return [Subscriber(await WebSocket.open(session_url)) for session_url in created]

@@ -115,7 +115,7 @@ def _run_haproxy(configuration: Path, text: str, url: str, probe: str = "") -> I
 
 
 def many_turns(directory: Path, model_url: str, turns: int, **options: object) -> dict[str, str]:
-    """Return settings with which a worker runs so many turns, each with a call to the model.
+    """Return settings with which a worker runs this number of turns, each with a call to the model.
 
     options: of the model's entry.
     """

@@ -33,7 +33,7 @@ STREAMS = 200
 RATE = 20
 # Length of a reply.
 SECONDS = 10
-# All streams start within so many seconds, one after the other.
+# All streams start within this number of seconds, one after the other.
 START_SECONDS = 2.0
 IDLE_SOCKETS = 1000
 # As long as the interval in which the web process checks each subscriber in Redis.

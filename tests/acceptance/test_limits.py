@@ -182,7 +182,7 @@ def start_with_token_limit(build_stack: Callable[..., Stack], directory: Path) -
 
 
 def start_with_budget(build_stack: Callable[..., Stack], tokens: int) -> Stack:
-    """Start a stack whose sessions may use so many tokens per hour."""
+    """Start a stack whose sessions may use this number of tokens per hour."""
     env = {"CHAT_RETRY_BACKOFF": "0.1", "CHAT_MAX_ATTEMPTS": "2"}
     return build_stack(env=env | {"CHAT_SESSION_TOKENS_PER_HOUR": str(tokens)}).start()
 

@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 def wait_until(predicate: Callable[[], T], *, within: float = 30.0, every: float = INTERVAL) -> T:
-    """Return the first true value of `predicate`; fail if there is none within so many seconds.
+    """Return the first true value of `predicate`; fail if there is none in time.
 
-    every: the least seconds between two evaluations.
+    within: seconds; every: the least seconds between two evaluations.
     """
     deadline = time.monotonic() + within
     while True:

@@ -136,7 +136,7 @@ def check_response(response: requests.Response) -> None:
 def run(
     client: RoamingClient, post: Callable[[], object], *, replies: int, disconnects: int
 ) -> None:
-    """Get so many replies, and disconnect at least so many times, evenly spread."""
+    """Get this number of replies, and disconnect at least this number of times, evenly spread."""
     posted = 0
     while len(client.ended) < replies or client.disconnects < disconnects:
         is_due = client.disconnects * (replies + 1) >= disconnects * posted

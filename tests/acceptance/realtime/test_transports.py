@@ -77,5 +77,5 @@ def test_web_restarts_lose_and_repeat_no_event(
 
 
 def has_posted(posts: int, deployment: Deployment, futures: list[Future[RoamingClient]]) -> bool:
-    """Return whether there were so many posts, or a client is done."""
+    """Return whether there were this number of posts, or a client is done."""
     return len(deployment.history.posts) >= posts or any(future.done() for future in futures)

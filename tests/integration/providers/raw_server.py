@@ -51,7 +51,7 @@ class RawServer:
         self.thread.join()
 
     def client_disconnected(self, *, within: float = 2.0) -> bool:
-        """Return whether the client closes another connection within so many seconds."""
+        """Return whether the client closes another connection within this number of seconds."""
         return self.ended.acquire(timeout=within)
 
     def _accept(self) -> None:

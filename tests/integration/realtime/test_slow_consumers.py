@@ -75,7 +75,7 @@ def write_reply(limited: APIClient) -> Callable[[], float]:
 
 
 def append_pieces(claim: Claim, pieces: int) -> str:
-    """Append so many pieces to the reply; return its text."""
+    """Append this number of pieces to the reply; return its text."""
     text = ""
     for _ in range(pieces):
         append_text(claim, PIECE, after=text)

@@ -57,7 +57,7 @@ class Simulation:
     def submit(
         self, caller: ModelCaller, call: Call, *, group: str = "", after: float = 0.0
     ) -> None:
-        """Submit a turn after so many seconds."""
+        """Submit a turn after this number of seconds."""
         self._at(after, lambda: self._submit(caller, call, group))
 
     def run(self, seconds: float) -> None:
