@@ -94,6 +94,29 @@ def test_page_is_accessible_and_does_not_overflow(
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_other_states_are_accessible(scheme: str, open_page: Callable[..., ChatPage]) -> None:
+    chat = open_page(bypass_csp=True, color_scheme=scheme).start("Ends")
+    reply = chat.send_and_wait("Hello [[reasoning]]")
+    reply.get_by_text("Reasoning", exact=True).click()
+    assert violations(chat.page) == []
+    chat.page.context.set_offline(True)
+    expect(chat.page.locator("#connection")).to_be_visible()
+    assert violations(chat.page) == []
+    chat.page.context.set_offline(False)
+    chat.page.locator("#log").press("?")
+    expect(chat.page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
+    assert violations(chat.page) == []
+    chat.page.keyboard.press("Escape")
+    chat.call("DELETE")
+    expect(chat.button("Start a new chat")).to_be_visible()
+    assert violations(chat.page) == []
+    chat.page.goto(f"{chat.url}/embed")
+    expect(chat.page.get_by_label("Message", exact=True)).to_be_visible()
+    assert violations(chat.page) == []
+
+
+@pytest.mark.thorough
 def test_tab_key_reaches_all_controls_in_order(chat: ChatPage) -> None:
     chat.send_and_wait("Hello")
     focused = (
