@@ -79,8 +79,9 @@ def _session(session_id: str, number: int, at: int) -> Iterator[Command]:
     texts |= {"context": "{}", "metadata": "{}"}
     entry = f'"default"\ncustomer {number}'
     owner = USER if number < USER_SESSIONS else ""
-    opener = dict(zip(openers.FIELDS, (address_of(number), KEY_ID, "shop", owner), strict=True))
-    opened_by = openers.labels(*opener.values())
+    values = (address_of(number), KEY_ID, "shop", owner, "")
+    opener = {name: each for name, each in zip(openers.FIELDS, values, strict=True) if each}
+    opened_by = openers.labels(*values)
     fields |= {**texts, **opener, "seq": 3 * MESSAGES, "waiting": 0}
     yield ("HSET", own.session, *chain.from_iterable(fields.items()))
     yield ("HSET", own.messages, *(arg for message in _messages(at) for arg in message))
