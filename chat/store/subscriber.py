@@ -185,7 +185,16 @@ class Subscriber:
         if not self._batches and not self.is_closed:
             if not self._is_live:
                 self._request_read(self)
-            await self._wait(max_wait)
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            # `asyncio.wait` and `asyncio.timeout` would take five times as long for each event.
+            timer = None if max_wait is None else loop.call_later(max_wait, self._wake)
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
         self._delivered_at = asyncio.get_running_loop().time()
         if self._batches:
             batch = self._batches.pop(0)
@@ -194,18 +203,6 @@ class Subscriber:
         if self._error is not None:
             raise self._error
         return None
-
-    async def _wait(self, max_wait: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        self._waiter = loop.create_future()
-        # `asyncio.wait` and `asyncio.timeout` would take five times as long for each event.
-        timer = None if max_wait is None else loop.call_later(max_wait, self._wake)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
