@@ -2,11 +2,17 @@
 
 One address, and one IPv6 /48, makes fewer attempts than an account allows. It cannot lock others
 out of the account. Many addresses together can, except from addresses that have logged in before.
+
+To check a password takes a thread for a third of a second. So only few are checked at once.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
+from threading import BoundedSemaphore
 
 from chat.accounts.address_limits import address_limits
+from chat.domain.errors import RateLimited
 from chat.store import logins, rate_limit
 from chat.store.rate_limit import Limit
 
@@ -21,18 +27,33 @@ ACCOUNT_PER_MINUTE = 20
 ACCOUNT_BURST = 40
 
 
-def check_rate(*, username: str, address: str) -> None:
-    """Count an attempt to log in.
+# Passwords that a process checks at once, from addresses that are new to the account; and as many
+# from others, whom a flood of logins does not lock out.
+MAX_CHECKS = 2
+_new_slots, _known_slots = BoundedSemaphore(MAX_CHECKS), BoundedSemaphore(MAX_CHECKS)
+
+
+@contextmanager
+def attempt(*, username: str, address: str) -> Iterator[None]:
+    """Count an attempt to log in; check the password within the context.
 
     Raises:
-        RateLimited: too many attempts from this address or for this account.
+        RateLimited: too many attempts from this address or for this account, or at once.
         StoreUnavailable
     """
     account = _account_id(username)
     limits = _address_limits(address)
-    if not logins.is_known(account, address):
+    is_known = logins.is_known(account, address)
+    if not is_known:
         limits.append(_account_limit(account))
     rate_limit.throttle_all(*limits)
+    slots = _known_slots if is_known else _new_slots
+    if not slots.acquire(blocking=False):
+        raise RateLimited("Too many logins at once.", retry_after=1)
+    try:
+        yield
+    finally:
+        slots.release()
 
 
 def record_success(*, username: str, address: str) -> None:

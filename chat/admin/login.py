@@ -21,7 +21,8 @@ class LoginForm(AdminAuthenticationForm):
         address = client_ip.client_address(self.request.META) if self.request else client_ip.LOCAL
         username = str(self.cleaned_data.get("username", ""))
         try:
-            logins.check_rate(username=username, address=address)
+            with logins.attempt(username=username, address=address):
+                cleaned = self._check_password(address)
         except RateLimited as error:
             # The user name is not logged: it may be a password typed into the wrong field.
             logger.warning("Too many admin login attempts from %s", address)
@@ -29,11 +30,13 @@ class LoginForm(AdminAuthenticationForm):
             raise ValidationError(wait, code="too_many") from error
         except StoreUnavailable as error:
             raise ValidationError(error.message, code="store_unavailable") from error
-        try:
-            cleaned = super().clean()
-        except ValidationError:
-            logger.warning("Failed admin login from %s", address)
-            raise
         with contextlib.suppress(StoreFull, StoreUnavailable):
             logins.record_success(username=username, address=address)
         return cleaned
+
+    def _check_password(self, address: str) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except ValidationError:
+            logger.warning("Failed admin login from %s", address)
+            raise

@@ -85,7 +85,7 @@ def test_page_without_tables_names_the_command(browser: Client) -> None:
 def test_other_exceptions_show_a_page_without_details(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.admin.login.logins.check_rate", lambda **_: 1 / 0)
+    monkeypatch.setattr("chat.admin.login.logins.attempt", lambda **_: 1 / 0)
     response = log_in(browser)
     assert response.status_code == 500
     assert "Something went wrong." in response.text

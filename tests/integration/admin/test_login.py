@@ -1,5 +1,6 @@
 """Logins are rate limited by address and by account; an attacker locks no others out."""
 
+from contextlib import ExitStack
 from itertools import islice
 
 import pytest
@@ -69,6 +70,18 @@ def test_many_addresses_lock_out_only_addresses_that_are_new() -> None:
     assert log_in() == "logged in"
     User.objects.create_superuser("other", password=PASSWORD)
     assert log_in(address="203.0.113.2", username="other") == "logged in"
+
+
+@pytest.mark.security("S55")
+def test_logins_at_once_take_few_threads() -> None:
+    """Each takes a third of a second; those of many addresses would take all threads."""
+    assert log_in() == "logged in"
+    with ExitStack() as running:
+        for n in range(logins.MAX_CHECKS):
+            running.enter_context(logins.attempt(username="x", address=f"192.0.2.{n}"))
+        assert f"{TOO_MANY} 1 s" in log_in(address="203.0.113.1")
+        assert log_in() == "logged in"
+    assert log_in(address="203.0.113.1") == "logged in"
 
 
 @pytest.mark.security("S55")

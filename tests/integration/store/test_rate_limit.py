@@ -59,4 +59,5 @@ def test_rates_faster_than_the_clock_are_allowed() -> None:
 def test_limits_of_one_call_are_in_one_slot() -> None:
     """Those of an IPv6 address and its network, and those of a login."""
     address_limits.throttle("sessions", "2001:db8:1:2::/64", per_minute=60, burst=9)
-    logins.check_rate(username="ada", address="2001:db8:1:2::/64")
+    with logins.attempt(username="ada", address="2001:db8:1:2::/64"):
+        pass
