@@ -14,10 +14,11 @@ nginx of docker-compose.yml with its limits; without it, clients reach the web p
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from http.client import HTTPConnection, HTTPException
-from itertools import cycle
+from itertools import chain, cycle
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import quantiles
@@ -45,7 +46,9 @@ HAS_PROXY = os.environ.get("BENCH_PROXY") == "nginx"
 START = 1.0
 # Seconds between two polls, and between two turns.
 POLL_PAUSE, TURN_PAUSE = 0.06, 0.1
-# Sessions of the healthy client, so that none exceeds its rate.
+# Clients that wait for replies, each from its own address, so that the p99 is that of hundreds.
+CHATTERS = 3
+# Sessions of each, so that none exceeds its rate.
 SESSIONS = 10
 # JSON escapes make 32 KB of it 60 KB.
 LARGE = 15_000 * "\t" + 17_000 * "x"
@@ -201,6 +204,18 @@ def hang_webhooks(url: str) -> None:
         post_faults(url, "Hello", 10, webhook_url=receiver.url)
 
 
+def probe(url: str) -> None:
+    """Send the cheapest request that is valid, each on a new connection: the control."""
+    parts = urlsplit(url)
+    request = f"GET /live HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode()
+    while True:
+        with Attack(url) as attack, suppress(OSError):
+            connection = attack.connect()
+            connection.sendall(request)
+            while connection.recv(4096):
+                pass
+
+
 Attacker = Callable[[str], None]
 
 ATTACKS: dict[str, Attacker] = {
@@ -212,6 +227,7 @@ ATTACKS: dict[str, Attacker] = {
     "S48 unfinished logins": log_in_unfinished,
     "S49 event streams": open_streams,
     "S52 hanging webhooks": hang_webhooks,
+    "valid probes, as a control": probe,
 }
 
 
@@ -224,37 +240,47 @@ def run_idle(attack: Attacker, url: str) -> None:
     attack(url)
 
 
-def measure(url: str, sessions: list[Session]) -> Times:
-    """Return what polls and replies take, in seconds."""
-    poller, chatter, own = Client(url, HEALTHY), Client(url, HEALTHY), cycle(sessions)
-    first = sessions[0]
+class Healthy:
+    """A client that polls, and others that wait for replies."""
 
-    def poll() -> None:
-        status, _ = poller.call("GET", f"/sessions/{first.id}?limit=1", first.token)
+    def __init__(self, url: str) -> None:
+        self._poller = Client(url, HEALTHY)
+        self._polled = self._poller.open()
+        self._chatters = []
+        for n in range(CHATTERS):
+            client = Client(url, f"127.0.7.{n + 1}")
+            self._chatters.append((client, cycle([client.open() for _ in range(SESSIONS)])))
+
+    def measure(self) -> Times:
+        """Return what polls and replies take, in seconds."""
+        with ExitStack() as running:
+            polls = running.enter_context(Measurement(self._poll, POLL_PAUSE))
+            chats = [
+                running.enter_context(Measurement(partial(_chat, *chatter), TURN_PAUSE))
+                for chatter in self._chatters
+            ]
+            time.sleep(SECONDS)
+        return {"poll": polls.times, "reply": [each for chat in chats for each in chat.times]}
+
+    def _poll(self) -> None:
+        path = f"/sessions/{self._polled.id}?limit=1"
+        status, _ = self._poller.call("GET", path, self._polled.token)
         assert status == 200, status
 
-    with (
-        Measurement(poll, POLL_PAUSE) as polls,
-        Measurement(lambda: chatter.reply(next(own), "Hello"), TURN_PAUSE) as replies,
-    ):
-        time.sleep(SECONDS)
-    return {"poll": polls.times, "reply": replies.times}
+
+def _chat(client: Client, sessions: Iterator[Session]) -> None:
+    client.reply(next(sessions), "Hello")
 
 
-def compare(
-    url: str, sessions: list[Session], attack: Callable[[str], None]
-) -> tuple[Times, Times]:
-    """Return the times without and with the attack."""
-    quiet: Times = {"poll": [], "reply": []}
-    attacked: Times = {"poll": [], "reply": []}
+def compare(url: str, healthy: Healthy, attack: Attacker) -> tuple[list[Times], list[Times]]:
+    """Return the times without and with the attack, for each round."""
+    quiet, attacked = [], []
     for _ in range(ROUNDS):
-        for name, times in measure(url, sessions).items():
-            quiet[name] += times
+        quiet.append(healthy.measure())
         process = get_context("fork").Process(target=run_idle, args=(attack, url), daemon=True)
         process.start()
         time.sleep(START)
-        for name, times in measure(url, sessions).items():
-            attacked[name] += times
+        attacked.append(healthy.measure())
         assert process.is_alive(), "the attack has ended"
         process.kill()
         process.join()
@@ -262,7 +288,20 @@ def compare(
     return quiet, attacked
 
 
-def _p(times: list[float]) -> tuple[float, float]:
+def report(name: str, kind: str, quiet: list[list[float]], attacked: list[list[float]]) -> str:
+    """Return the line of a kind of request, of which there are times for each round.
+
+    The factor is that of the p99 of all rounds. The range of the rounds' own shows the noise.
+    """
+    (p50, p99), (hit_p50, hit_p99) = _p(chain(*quiet)), _p(chain(*attacked))
+    factors = sorted(_p(hit)[1] / _p(usual)[1] for usual, hit in zip(quiet, attacked, strict=True))
+    return (
+        f"{name:28}{kind:8}{p50:8.1f}{p99:8.1f}{hit_p50:15.1f}{hit_p99:8.1f}{hit_p99 / p99:8.2f}"
+        f"   {factors[0]:.1f}-{factors[-1]:.1f}"
+    )
+
+
+def _p(times: Iterable[float]) -> tuple[float, float]:
     """Return median and 99th percentile, in ms."""
     cuts = quantiles(times, n=100, method="inclusive")
     return 1000 * cuts[49], 1000 * cuts[98]
@@ -279,14 +318,15 @@ def main(directory: Path) -> None:
             proxy = start_nginx(directory / "nginx", urlsplit(url).port or 0)
             started.callback(proxy.ensure_stopped)
             url = proxy.url
-        opener = Client(url, HEALTHY)
-        sessions = [opener.open() for _ in range(SESSIONS)]
-        print(f"{'attack':30}{'request':10}{'p50':>8}{'p99':>8}{'attacked p50':>15}{'p99':>8}")
+        healthy = Healthy(url)
+        print(
+            f"{'attack':28}{'request':8}{'p50':>8}{'p99':>8}{'attacked p50':>15}{'p99':>8}"
+            f"{'factor':>8}   of rounds"
+        )
         for name, attack in ATTACKS.items():
             if CHOSEN and not name.startswith(CHOSEN):
                 continue
-            quiet, attacked = compare(url, sessions, attack)
-            for kind in quiet:
-                (p50, p99), (hit_p50, hit_p99) = _p(quiet[kind]), _p(attacked[kind])
-                print(f"{name:30}{kind:10}{p50:8.1f}{p99:8.1f}{hit_p50:15.1f}{hit_p99:8.1f}"
-                      f"{hit_p99 / p99:8.2f}")  # fmt: skip
+            quiet, attacked = compare(url, healthy, attack)
+            for kind in ("poll", "reply"):
+                times = [[each[kind] for each in rounds] for rounds in (quiet, attacked)]
+                print(report(name, kind, *times), flush=True)
