@@ -7,6 +7,7 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, ResponseHeaders
+from django.utils.cache import patch_vary_headers
 
 from chat.api.headers import etag, request_id
 
@@ -68,7 +69,7 @@ def add_headers(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     if origin in settings.CORS_ORIGINS:
         headers["Access-Control-Allow-Origin"] = origin
         headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
-        headers["Vary"] = f"{headers['Vary']}, Origin" if "Vary" in headers else "Origin"
+        patch_vary_headers(response, ["Origin"])
     return response
 
 
