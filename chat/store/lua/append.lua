@@ -27,6 +27,8 @@ do
     stored == OFFSET and stored ~= '0' and log_end == newest
   local is_text = DELTA ~= '' and #DELTA <= MAX_SHORT_DELTA and not string.find(DELTA, '\1', 1, true)
   if is_next and is_text and tonumber(lease_until) >= now + LEASE * 2 / 3 then
+    -- A session of an older version may lack them.
+    log_start, log_bytes = tonumber(log_start or 0), tonumber(log_bytes or 0)
     local line = delta_line('d', turn, DELTA)
     local max_events, max_bytes = string.match(ARGV[2], '^(%d+) (%d+)')
     if log_start + 1 >= tonumber(turn_start or 0) or

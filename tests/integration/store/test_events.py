@@ -175,8 +175,9 @@ def test_delta_follows_the_events_of_an_older_version(redis: Redis, caller: Call
     writer.append("one ")
     count = len(steps.events(caller))
     add_as_older_version(redis, caller, 1)
+    redis.hdel(keys.for_session(caller.session_id).session, "log_start", "log_bytes")
     for text in ("two ", "three"):
-        writer.append(text)
+        assert writer.append(text) is False  # not cancelled
     assert seqs(stored_events(caller)) == list(range(1, count + 4))
     assert orjson.loads(read_log(caller).events[-1])["delta"] == "three"
 
