@@ -53,11 +53,11 @@ class RateLimiter:
 
     def allow(self) -> bool:
         """Return whether a call is allowed now, and count it if it is."""
-        now = time.monotonic()
-        tat = max(self._tat, now)
+        # In this order: another thread may count a later call in between.
+        tat, now = self._tat, time.monotonic()
         if tat - now > (self._burst - 1) * self._interval:
             return False
-        self._tat = tat + self._interval
+        self._tat = max(tat, now) + self._interval
         return True
 
     def charge(self, calls: int) -> None:

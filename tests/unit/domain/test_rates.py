@@ -1,5 +1,7 @@
 """Limits of calls per minute."""
 
+import time
+
 import pytest
 
 from chat.domain.rates import MINUTE_MS, RateLimiter, interval_and_burst
@@ -23,6 +25,18 @@ def test_rejected_calls_are_not_counted() -> None:
 def test_zero_rate_means_no_limit() -> None:
     limiter = RateLimiter(per_minute=0, burst=1)
     assert all(limiter.allow() for _ in range(1000))
+
+
+def test_zero_rate_allows_calls_of_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = RateLimiter(per_minute=0, burst=1)
+
+    def other_thread_calls_first() -> float:
+        monkeypatch.setattr(time, "monotonic", lambda: 2.0)
+        assert limiter.allow()
+        return 1.0
+
+    monkeypatch.setattr(time, "monotonic", other_thread_calls_first)
+    assert limiter.allow()
 
 
 def test_calls_beyond_the_limit_are_charged_up_to_half_a_burst() -> None:
