@@ -15,9 +15,9 @@ from chat.domain import ApiKey
 from chat.domain.errors import StoreUnavailable
 from chat.store import api_keys, keys
 from chat.store.client import execute_command
-from tests.harness.redis_cluster import Cluster, Node, running_cluster
+from tests.harness.redis_cluster import Cluster, Node
 from tests.harness.wait import wait_until
-from tests.integration.store.test_cluster import store_on
+from tests.integration.store.test_cluster import durable_store
 
 NAMES = (keys.api_keys(), keys.api_keys_duplicate())
 UNKNOWN = "ffffffffffff"
@@ -25,12 +25,7 @@ UNKNOWN = "ffffffffffff"
 
 @pytest.fixture
 def cluster(tmp_path: Path, settings: Settings) -> Iterator[Cluster]:
-    """Three masters without replicas, as the server of the store."""
-    options = ("--appendonly", "yes", "--appendfsync", "always")
-    with (
-        running_cluster(tmp_path / "cluster", *options) as cluster,
-        store_on(cluster.url, settings),
-    ):
+    with durable_store(tmp_path / "cluster", settings) as cluster:
         yield cluster
 
 

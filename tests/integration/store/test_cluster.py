@@ -67,6 +67,14 @@ def store_on(url: str, settings: Settings) -> Iterator[None]:
     scripts.read_script.cache_clear()
 
 
+@contextmanager
+def durable_store(directory: Path, settings: Settings) -> Iterator[Cluster]:
+    """Run three masters without replicas, which keep their data when killed, as the store."""
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    with running_cluster(directory, *options) as cluster, store_on(cluster.url, settings):
+        yield cluster
+
+
 @pytest.mark.usefixtures("cluster")
 def test_all_operations_work_on_a_cluster() -> None:
     for operation in all_operations(steps.create_session()).values():

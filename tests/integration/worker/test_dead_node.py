@@ -24,12 +24,12 @@ from chat.store import budgets, keys, sessions
 from chat.worker import budget_reservations, sweeper, turn_runner
 from chat.worker.limiter import model_limiter
 from chat.worker.overdraft import Overdraft
-from tests.harness.redis_cluster import Cluster, Node, running_cluster
+from tests.harness.redis_cluster import Cluster, Node
 from tests.harness.wait import wait_until
 from tests.integration.providers.raw_server import D, E, H, RawServer, X
 from tests.integration.store import steps
 from tests.integration.store.steps import Message
-from tests.integration.store.test_cluster import store_on
+from tests.integration.store.test_cluster import durable_store
 from tests.integration.worker import turns
 from tests.integration.worker.test_budget_reservations import PRICE, USAGE, sends
 from tests.unit.providers.models import model
@@ -44,12 +44,7 @@ WORKERS = 2
 
 @pytest.fixture
 def cluster(tmp_path: Path, settings: Settings) -> Iterator[Cluster]:
-    """Three masters without replicas, as the server of the store."""
-    options = ("--appendonly", "yes", "--appendfsync", "always")
-    with (
-        running_cluster(tmp_path / "cluster", *options) as cluster,
-        store_on(cluster.url, settings),
-    ):
+    with durable_store(tmp_path / "cluster", settings) as cluster:
         yield cluster
 
 
